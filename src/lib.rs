@@ -1,0 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//! dstreams: discretized streams in Rust.
+
+pub use dstreams_rdd as rdd;
+pub use dstreams_streaming as streaming;
