@@ -1,2 +1,31 @@
 // SPDX-License-Identifier: Apache-2.0
-//! Partitioned, lazy, lineage-based datasets.
+//! Partitioned, lazy, lineage-based datasets: the layer below streams, usable on its own.
+#![deny(unsafe_code)]
+
+mod accumulator;
+mod action;
+pub mod block;
+mod broadcast;
+pub mod chunk;
+//codec
+mod context;
+mod error;
+pub mod event;
+pub mod lineage;
+mod operator;
+mod partitioner;
+mod persist;
+mod rdd;
+mod record;
+pub mod scheduler;
+//text
+
+pub use accumulator::Accumulator;
+pub use broadcast::Broadcast;
+pub use chunk::Records;
+pub use context::{RddContext, RddOptions};
+pub use error::{BoxError, Error, Result, TaskError, TaskFailure};
+pub use partitioner::{ArcPartitioner, HashPartitioner, Partitioner, PartitionerId, key_hash};
+pub use rdd::{Compute, Rdd};
+pub use record::{Data, Key, Wire};
+//Text

@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: Apache-2.0
+//! What the scheduler sees of a dataset: operators and dependencies, without the type of the records.
+
+use std::{
+    fmt,
+    sync::{
+        Arc, OnceLock, Weak,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+use parking_lot::RwLock;
+
+use crate::{
+    error::{Error, TaskError},
+    partitioner::PartitionerId,
+    scheduler::task::TaskContext,
+};
+
+/// The number of a dataset, unique in a process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct RddId(pub u64);
+
+impl RddId {
+    fn next() -> Self {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        Self(NEXT.fetch_add(1, Ordering::Relaxed))
+    }
+}
+
+/// One dataset as a node of the graph that jobs are cut from.
+pub struct Lineage {
+    id: RddId,
+    operator: &'static str,
+    name: OnceLock<String>,
+    partitions: usize,
+    partitioner: Option<PartitionerId>,
+    /// Emptied when a checkpoint cuts the lineage.
+    dependencies: RwLock<Vec<Dependency>>,
+    storage: OnceLock<Weak<dyn Materialized>>,
+}
+
+/// How a dataset depends on another.
+#[derive(Clone)]
+pub enum Dependency {
+    /// Computed within the task of the child.
+    Narrow(Arc<Lineage>),
+    /// Reads the outputs of another stage.
+    Shuffle(Arc<dyn ShuffleStage>),
+    /// Needs something from the driver (a count per partition, a sample) before its tasks can run.
+    Prepared(Arc<dyn Prepare>),
+}
+
+/// The map side of a shuffle as the scheduler sees it.
+pub trait ShuffleStage: Send + Sync {
+    /// The number of the shuffle, unique in a process.
+    fn id(&self) -> u64;
+    /// The dataset whose records are shuffled.
+    fn parent(&self) -> &Arc<Lineage>;
+    /// The map partitions that have no output (any more).
+    fn missing(&self) -> Vec<usize>;
+    /// Computes one map partition and keeps its output.
+    fn run_map_task(&self, partition: usize, task: &TaskContext) -> Result<(), TaskError>;
+    /// Held while the stage runs, so that two jobs do not compute it twice.
+    fn lock(&self) -> &parking_lot::Mutex<()>;
+}
+
+/// Work on the driver that must precede the tasks of a dataset.
+pub trait Prepare: Send + Sync {
+    /// Does the work once; later calls return at once.
+    fn prepare(&self) -> Result<(), Error>;
+}
+
+/// Whether partitions of a dataset are kept, so that their lineage need not be walked.
+pub trait Materialized: Send + Sync {
+    /// True when every one of `partitions` can be read without its parents.
+    fn has_all(&self, partitions: &[usize]) -> bool;
+}
+
+impl Lineage {
+    pub(crate) fn new(
+        operator: &'static str,
+        partitions: usize,
+        partitioner: Option<PartitionerId>,
+        dependencies: Vec<Dependency>,
+    ) -> Arc<Self> {
+        Arc::new(Self {
+            id: RddId::next(),
+            operator,
+            name: OnceLock::new(),
+            partitions,
+            partitioner,
+            dependencies: RwLock::new(dependencies),
+            storage: OnceLock::new(),
+        })
+    }
+
+    /// The number of the dataset.
+    pub fn id(&self) -> RddId {
+        self.id
+    }
+
+    /// The kind of operator that made it, such as `map`.
+    pub fn operator(&self) -> &'static str {
+        self.operator
+    }
+
+    /// The number of partitions.
+    pub fn partitions(&self) -> usize {
+        self.partitions
+    }
+
+    /// How keys are spread over the partitions, when that is known.
+    pub fn partitioner(&self) -> Option<&PartitionerId> {
+        self.partitioner.as_ref()
+    }
+
+    /// What it is computed from; nothing for a source and after a checkpoint.
+    pub fn dependencies(&self) -> Vec<Dependency> {
+        self.dependencies.read().clone()
+    }
+
+    /// The name given by the user, if any.
+    pub fn name(&self) -> Option<&str> {
+        self.name.get().map(String::as_str)
+    }
+
+    /// Gives the dataset a name; the first one stays.
+    pub(crate) fn set_name(&self, name: &str) {
+        let _first_stays = self.name.set(name.to_owned());
+    }
+
+    pub(crate) fn cut(&self) {
+        self.dependencies.write().clear();
+    }
+
+    pub(crate) fn set_storage(&self, storage: Weak<dyn Materialized>) {
+        let _set_once = self.storage.set(storage);
+    }
+
+    pub(crate) fn is_materialized(&self, partitions: &[usize]) -> bool {
+        self.storage.get().and_then(Weak::upgrade).is_some_and(|storage| storage.has_all(partitions))
+    }
+}
+
+impl fmt::Display for Lineage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.name() {
+            Some(name) => write!(f, "{name} ({} rdd {})", self.operator, self.id.0),
+            None => write!(f, "{} (rdd {})", self.operator, self.id.0),
+        }
+    }
+}
+
+impl fmt::Debug for Lineage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self}")
+    }
+}

@@ -1,0 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
+//! The operations that make one dataset from others, by kind.
+
+mod narrow;

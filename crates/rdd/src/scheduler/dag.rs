@@ -1,0 +1,207 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Cuts a job into stages at its shuffles, runs the missing ones in order, and retries tasks that failed.
+
+use std::{
+    collections::HashSet,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+};
+
+use crossbeam_channel::unbounded;
+
+use super::{
+    backend::Backend,
+    task::{Task, TaskBody, TaskId, in_task},
+};
+use crate::{
+    error::{Error, Result, TaskError, TaskFailure},
+    event::{EngineEvent, EventBus},
+    lineage::{Dependency, Lineage, RddId, ShuffleStage},
+};
+
+/// The scheduler of a context.
+pub(crate) struct Scheduler {
+    backend: Arc<dyn Backend>,
+    events: EventBus,
+    max_task_failures: usize,
+    max_stage_attempts: usize,
+    next_job: AtomicU64,
+    next_stage: AtomicU64,
+    stopped: AtomicBool,
+}
+
+impl Scheduler {
+    pub(crate) fn new(
+        backend: Arc<dyn Backend>,
+        events: EventBus,
+        max_task_failures: usize,
+        max_stage_attempts: usize,
+    ) -> Self {
+        Self {
+            backend,
+            events,
+            max_task_failures: max_task_failures.max(1),
+            max_stage_attempts: max_stage_attempts.max(1),
+            next_job: AtomicU64::new(0),
+            next_stage: AtomicU64::new(0),
+            stopped: AtomicBool::new(false),
+        }
+    }
+
+    pub(crate) fn is_stopped(&self) -> bool {
+        self.stopped.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn stop(&self) {
+        if !self.stopped.swap(true, Ordering::AcqRel) {
+            self.backend.shutdown();
+        }
+    }
+
+    pub(crate) fn slots(&self) -> usize {
+        self.backend.slots()
+    }
+
+    /// Runs `body` over `partitions` of a dataset, after the stages that it depends on.
+    pub(crate) fn run_job(&self, target: &Arc<Lineage>, partitions: &[usize], body: &TaskBody) -> Result<()> {
+        if in_task() {
+            return Err(Error::NestedAction);
+        }
+        if self.is_stopped() {
+            return Err(Error::Stopped);
+        }
+        let job = self.next_job.fetch_add(1, Ordering::Relaxed);
+        self.events.post(|| EngineEvent::JobStarted { job, rdd: target.id(), partitions: partitions.len() });
+        let result = self.run_stages(job, target, partitions, body);
+        self.events
+            .post(|| EngineEvent::JobEnded { job, error: result.as_ref().err().map(ToString::to_string) });
+        result
+    }
+
+    fn run_stages(
+        &self,
+        job: u64,
+        target: &Arc<Lineage>,
+        partitions: &[usize],
+        body: &TaskBody,
+    ) -> Result<()> {
+        let mut attempt = 0;
+        loop {
+            attempt += 1;
+            let result = self
+                .make_ready(job, target, partitions)
+                .and_then(|()| self.run_stage(job, target.id(), None, partitions, body));
+            match result {
+                // A block that was kept, or the output of a shuffle, went away between the look at the lineage and
+                // the task that wanted it: look again.
+                Err(Error::Task(failure))
+                    if matches!(*failure.cause, TaskError::ShuffleMissing(_))
+                        && attempt < self.max_stage_attempts => {}
+                result => return result,
+            }
+        }
+    }
+
+    /// Runs every stage that `target` needs and that has no complete output.
+    fn make_ready(&self, job: u64, target: &Arc<Lineage>, partitions: &[usize]) -> Result<()> {
+        if target.is_materialized(partitions) {
+            return Ok(());
+        }
+        let mut visited = HashSet::from([target.id()]);
+        let mut pending = vec![Arc::clone(target)];
+        while let Some(lineage) = pending.pop() {
+            for dependency in lineage.dependencies() {
+                match dependency {
+                    Dependency::Narrow(parent) => {
+                        if visited.insert(parent.id()) && !is_fully_materialized(&parent) {
+                            pending.push(parent);
+                        }
+                    }
+                    Dependency::Shuffle(stage) => self.run_shuffle(job, &stage)?,
+                    Dependency::Prepared(work) => work.prepare()?,
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn run_shuffle(&self, job: u64, stage: &Arc<dyn ShuffleStage>) -> Result<()> {
+        let _one_at_a_time = stage.lock().lock();
+        let missing = stage.missing();
+        if missing.is_empty() {
+            return Ok(());
+        }
+        self.make_ready(job, stage.parent(), &missing)?;
+        let shuffle = Arc::clone(stage);
+        let body: TaskBody = Arc::new(move |task| shuffle.run_map_task(task.partition(), task));
+        self.run_stage(job, stage.parent().id(), Some(stage.id()), &missing, &body)
+    }
+
+    /// Runs one task per partition until all have succeeded or one has failed too often. Returns only when no task
+    /// of the stage is running any more.
+    fn run_stage(
+        &self,
+        job: u64,
+        rdd: RddId,
+        shuffle: Option<u64>,
+        partitions: &[usize],
+        body: &TaskBody,
+    ) -> Result<()> {
+        let stage = self.next_stage.fetch_add(1, Ordering::Relaxed);
+        self.events.post(|| EngineEvent::StageStarted { job, stage, rdd, shuffle, tasks: partitions.len() });
+        let cancelled = Arc::new(AtomicBool::new(false));
+        let (done, outcomes) = unbounded();
+        let submit = |partition, attempt| {
+            self.backend.submit(Task {
+                id: TaskId { job, stage, partition, attempt },
+                body: Arc::clone(body),
+                cancelled: Arc::clone(&cancelled),
+                done: done.clone(),
+                events: self.events.clone(),
+            });
+        };
+        for &partition in partitions {
+            submit(partition, 0);
+        }
+        let mut running = partitions.len();
+        let mut failure: Option<TaskFailure> = None;
+        while running > 0 {
+            let Ok(outcome) = outcomes.recv() else { break };
+            let Err(failed) = outcome.result else {
+                running -= 1;
+                continue;
+            };
+            let retry = failure.is_none()
+                && !matches!(*failed.cause, TaskError::ShuffleMissing(_) | TaskError::Cancelled)
+                && outcome.id.attempt + 1 < self.max_task_failures;
+            if retry {
+                tracing::warn!(task = ?failed.task, operator = failed.operator, cause = %failed.cause, "task failed, trying again");
+                submit(outcome.id.partition, outcome.id.attempt + 1);
+                continue;
+            }
+            running -= 1;
+            cancelled.store(true, Ordering::Relaxed);
+            // The first failure is the cause; those after it are mostly cancellations.
+            failure.get_or_insert(failed);
+        }
+        let result = match failure {
+            None => Ok(()),
+            Some(failure) if self.is_stopped() && matches!(*failure.cause, TaskError::Cancelled) => {
+                Err(Error::Stopped)
+            }
+            Some(failure) => Err(Error::Task(failure)),
+        };
+        self.events.post(|| EngineEvent::StageEnded {
+            job,
+            stage,
+            error: result.as_ref().err().map(ToString::to_string),
+        });
+        result
+    }
+}
+
+fn is_fully_materialized(lineage: &Arc<Lineage>) -> bool {
+    lineage.is_materialized(&(0..lineage.partitions()).collect::<Vec<_>>())
+}
