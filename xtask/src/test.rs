@@ -25,8 +25,7 @@ const STEPS: &[Step] = &[
         action: Action::Cargo(&["test", "--workspace", "--lib", "--bins", "--tests", "--examples"]),
     },
     Step { name: "doc-tests", action: Action::Cargo(&["test", "--workspace", "--doc"]) },
-    // Only the libraries: the `dstreams` program would overwrite the pages of the library of that name.
-    Step { name: "docs", action: Action::Cargo(&["doc", "--workspace", "--no-deps", "--lib"]) },
+    Step { name: "docs", action: Action::Task(docs) },
     Step {
         name: "licences",
         action: Action::CargoTool("deny", &["deny", "check", "licenses", "bans", "sources"]),
@@ -90,32 +89,37 @@ enum Done {
 impl Action {
     fn run(&self, root: &Path) -> Result<Done> {
         match self {
-            Self::Cargo(arguments) => cargo(root, arguments),
-            Self::CargoTool(tool, arguments) if is_installed(root, tool) => cargo(root, arguments),
-            Self::CargoTool(tool, _) => Ok(Done::Skipped(format!("cargo-{tool} is not installed"))),
-            Self::Task(task) => task(root).map(|()| Done::Passed),
+            Self::CargoTool(tool, _) if !is_installed(root, tool) => {
+                return Ok(Done::Skipped(format!("cargo-{tool} is not installed")));
+            }
+            Self::Cargo(arguments) | Self::CargoTool(_, arguments) => complete(&mut cargo(root, arguments))?,
+            Self::Task(task) => task(root)?,
         }
+        Ok(Done::Passed)
     }
 }
 
-fn cargo(root: &Path, arguments: &[&str]) -> Result<Done> {
-    let status = Command::new("cargo")
-        .args(arguments)
-        .current_dir(root)
-        .env("RUSTDOCFLAGS", "-D warnings")
-        .status()
-        .map_err(|error| format!("cannot start cargo: {error}"))?;
-    if status.success() {
-        Ok(Done::Passed)
-    } else {
-        Err(format!("`cargo {}` ended with {status}", arguments.join(" ")).into())
-    }
+/// Builds the pages of the libraries; the `dstreams` program would overwrite those of the library of that name.
+fn docs(root: &Path) -> Result<()> {
+    let mut command = cargo(root, &["doc", "--workspace", "--no-deps", "--lib"]);
+    complete(command.env("RUSTDOCFLAGS", "-D warnings"))
+}
+
+fn cargo(root: &Path, arguments: &[&str]) -> Command {
+    let mut command = Command::new("cargo");
+    command.args(arguments).current_dir(root);
+    command
+}
+
+/// Runs the command to its end; what it prints goes to the terminal.
+fn complete(command: &mut Command) -> Result<()> {
+    let status = command.status().map_err(|error| format!("cannot start cargo: {error}"))?;
+    if status.success() { Ok(()) } else { Err(format!("cargo ended with {status}").into()) }
 }
 
 fn is_installed(root: &Path, tool: &str) -> bool {
-    let mut command = Command::new("cargo");
-    command.args([tool, "--version"]).current_dir(root).stdout(Stdio::null()).stderr(Stdio::null());
-    command.status().is_ok_and(|status| status.success())
+    let mut command = cargo(root, &[tool, "--version"]);
+    command.stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok_and(|status| status.success())
 }
 
 #[expect(

@@ -40,7 +40,7 @@ fn listed(tree: &Tree) -> BTreeMap<u32, usize> {
     tree.file(LIST).map(|file| file.lines().filter_map(item).collect()).unwrap_or_default()
 }
 
-/// Place and number of each citation, `INVARIANT 7` or `INVARIANTS 7, 8`, in a comment.
+/// Place and number of each citation in a comment: the word, in the singular or plural, then numbers.
 fn cited(tree: &Tree) -> impl Iterator<Item = (&File, usize, u32)> {
     tree.rust().flat_map(|file| {
         let citations = file.comments().flat_map(|(line, text)| {
