@@ -1,2 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Partitioned, lazy, lineage-based datasets.
+
+#![deny(unsafe_code)]
+
+pub mod text;
+
+pub use text::Text;
