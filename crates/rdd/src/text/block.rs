@@ -76,15 +76,6 @@ impl From<String> for LineBlock {
     }
 }
 
-impl<'a> IntoIterator for &'a LineBlock {
-    type Item = Text;
-    type IntoIter = Lines<'a>;
-
-    fn into_iter(self) -> Lines<'a> {
-        self.lines()
-    }
-}
-
 impl fmt::Debug for LineBlock {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("LineBlock")

@@ -20,6 +20,21 @@ const REST: usize = INLINE - 2 * size_of::<usize>();
 /// The low seven bytes of the last word: the length of the shared form.
 const LENGTH: u64 = u64::MAX >> 8;
 
+/// For each length of an inline string, the bits of the three words that hold it.
+static MASKS: [[u64; SIZE / 8]; SIZE] = {
+    let mut masks = [[0; SIZE / 8]; SIZE];
+    let mut length = 0;
+    while length < SIZE {
+        let mut byte = 0;
+        while byte < length {
+            masks[length][byte / 8] |= 0xff << (byte % 8 * 8);
+            byte += 1;
+        }
+        length += 1;
+    }
+    masks
+};
+
 /// A string in one of two forms, told apart by the last byte.
 ///
 /// Invariants, on which every `unsafe` block below rests:
@@ -97,6 +112,23 @@ impl Repr {
         unsafe { Self::shared(block, part) }
     }
 
+    /// The whole text of which this string is a part, and which part it is. An inline string is its own whole.
+    #[inline]
+    pub(super) fn widen(mut self) -> (Self, Range<usize>) {
+        if !self.is_shared() {
+            let range = 0..self.as_str().len();
+            return (self, range);
+        }
+        // SAFETY: by invariant 2 the block is alive.
+        let whole = unsafe { &*self.block }.text.as_str();
+        let start = self.data.addr() - whole.as_ptr().addr();
+        let range = start..start + self.shared_len();
+        // The whole is at least as long as this string, so the form stays the shared one.
+        self.data = whole.as_ptr();
+        self.rest[REST - 7..].copy_from_slice(&(whole.len() as u64).to_le_bytes()[..7]);
+        (self, range)
+    }
+
     /// The short string `text[start..end]`, which must be on character boundaries of `text`.
     ///
     /// Where `text` goes on for a while, a fixed number of bytes is read and masked: that is several times
@@ -109,14 +141,11 @@ impl Repr {
     pub(super) fn short(text: &str, start: usize, end: usize) -> Self {
         let part = &text[start..end];
         let Some(bytes) = text.as_bytes().get(start..start + SIZE) else { return Self::inline(part) };
-        assert!(part.len() <= INLINE, "not a short string");
+        let masks = &MASKS[part.len()];
         let mut inline = [0; SIZE];
-        for (index, word) in bytes.chunks_exact(8).enumerate() {
-            // Byte i is kept if it is below the length: for each word, all bits below eight times the rest.
-            let keep = part.len().saturating_sub(index * 8).min(8);
-            let mask = if keep == 8 { u64::MAX } else { (1 << (keep * 8)) - 1 };
-            let word = u64::from_le_bytes(word.try_into().expect("chunks of eight bytes")) & mask;
-            inline[index * 8..index * 8 + 8].copy_from_slice(&word.to_le_bytes());
+        for ((kept, word), mask) in inline.chunks_exact_mut(8).zip(bytes.chunks_exact(8)).zip(masks) {
+            let word = u64::from_le_bytes(word.try_into().expect("chunks of eight bytes"));
+            kept.copy_from_slice(&(word & mask).to_le_bytes());
         }
         // SAFETY: the first `part.len()` bytes are those of `part`, the mask has cleared the others.
         unsafe { Self::from_inline(inline, part.len()) }

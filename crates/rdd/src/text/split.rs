@@ -1,24 +1,29 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Iterators that own a text and cut it: `Words` at white space, `SplitChar` at a character.
 
+use std::fmt;
 use std::iter::FusedIterator;
 
 use super::Text;
 use super::repr::{INLINE, Repr};
 
 /// The words of a text; see [`Text::words`].
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 #[must_use = "iterators are lazy"]
 pub struct Words {
-    text: Text,
-    /// Everything before this byte is consumed.
+    /// The whole block of a shared text: what follows the text may be read along, which saves a slow path for the
+    /// last words of each line.
+    whole: Text,
+    /// The part of `whole` that is not consumed yet.
     at: usize,
+    end: usize,
 }
 
 impl Words {
     #[inline]
     pub(super) fn new(text: Text) -> Self {
-        Self { text, at: 0 }
+        let (whole, range) = text.0.widen();
+        Self { whole: Text(whole), at: range.start, end: range.end }
     }
 }
 
@@ -27,20 +32,22 @@ impl Iterator for Words {
 
     #[inline]
     fn next(&mut self) -> Option<Text> {
-        let text = self.text.as_str();
-        let start = skip_white_space(text, self.at);
-        if start == text.len() {
-            self.at = start;
-            return None;
-        }
-        let (end, after) = find_white_space(text, start);
-        self.at = after;
-        Some(cut(&self.text, start, end))
+        let whole = self.whole.as_str();
+        let start = skip_white_space(whole, self.at, self.end);
+        let end = find_white_space(whole, start, self.end);
+        self.at = end;
+        (start < end).then(|| cut(&self.whole, start, end))
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {
         // A word takes a byte, and one more for the white space before the next.
-        (0, Some((self.text.len() - self.at).div_ceil(2)))
+        (0, Some((self.end - self.at).div_ceil(2)))
+    }
+}
+
+impl fmt::Debug for Words {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Words").field(&&self.whole[self.at..self.end]).finish()
     }
 }
 
@@ -95,12 +102,11 @@ fn cut(text: &Text, start: usize, end: usize) -> Text {
     if end - start <= INLINE { Text(Repr::short(text, start, end)) } else { Text(text.0.slice(start..end)) }
 }
 
-/// Where the first character from `at` on starts that is no white space, or the end.
+/// Where the first character of `text[at..end]` starts that is no white space; `end` if there is none.
 #[inline]
-fn skip_white_space(text: &str, mut at: usize) -> usize {
-    let bytes = text.as_bytes();
-    while let Some(&byte) = bytes.get(at) {
-        match white_space_at(text, at, byte) {
+fn skip_white_space(text: &str, mut at: usize, end: usize) -> usize {
+    while at < end {
+        match white_space_at(text, at) {
             0 => break,
             width => at += width,
         }
@@ -108,39 +114,55 @@ fn skip_white_space(text: &str, mut at: usize) -> usize {
     at
 }
 
-/// Where the first white space from `at` on starts and where it ends; the end of the text if there is none.
+/// Where the first white space of `text[at..end]` starts; `end` if there is none.
 #[inline]
-fn find_white_space(text: &str, mut at: usize) -> (usize, usize) {
-    let bytes = text.as_bytes();
-    loop {
-        // Eight bytes at a time up to the first that may be white space, then a close look at that one.
-        while let Some(word) = bytes.get(at..at + 8) {
-            let word = u64::from_le_bytes(word.try_into().expect("eight bytes"));
-            let candidates = may_be_white_space(word);
-            at += candidates.trailing_zeros() as usize / 8;
-            if candidates != 0 {
-                break;
+fn find_white_space(text: &str, mut at: usize, end: usize) -> usize {
+    while at < end {
+        // As far as possible many bytes at a time up to the first that may be white space, then a close look.
+        if let Some(window) = text.as_bytes().get(at..at + WINDOW) {
+            let other = plain_prefix(window);
+            at += other;
+            if other == WINDOW {
+                continue;
+            }
+            if at >= end {
+                return end;
             }
         }
-        let Some(&byte) = bytes.get(at) else { return (at, at) };
-        match white_space_at(text, at, byte) {
-            0 => at += char_width(byte),
-            width => return (at, at + width),
+        if white_space_at(text, at) > 0 {
+            return at;
         }
+        at += char_width(text.as_bytes()[at]);
     }
+    end
 }
 
-/// The high bit of each byte that is a space, a control character or not ASCII; exact up to the first such byte.
+/// How many bytes are searched at once: most words and the space after them.
+const WINDOW: usize = 24;
+
+/// How many bytes at the start of `window` are ASCII and above the space, so surely not white space.
+///
+/// There is no branch that depends on the length of the word, because that would be mispredicted all the time.
 #[inline]
-fn may_be_white_space(word: u64) -> u64 {
+fn plain_prefix(window: &[u8]) -> usize {
     const ONES: u64 = u64::MAX / 0xff;
     const HIGH: u64 = ONES << 7;
-    ((word.wrapping_sub(ONES * 0x21) & !word) | word) & HIGH
+    let mut others = 1_u64 << WINDOW;
+    for (index, word) in window.chunks_exact(8).enumerate() {
+        let word = u64::from_le_bytes(word.try_into().expect("chunks of eight bytes"));
+        // The high bit of each byte below 0x21 or above 0x7f; exact up to the first, beyond which a borrow may
+        // have set more.
+        let found = ((word.wrapping_sub(ONES * 0x21) & !word) | word) & HIGH;
+        // The multiplication gathers the eight bits in the highest byte.
+        others |= ((found >> 7).wrapping_mul(0x0102_0408_1020_4080) >> 56) << (index * 8);
+    }
+    others.trailing_zeros() as usize
 }
 
-/// The width of the white space character that starts at `at` with `byte`, or 0 if it is another character.
+/// The width of the white space character that starts at `at`, or 0 if it is another character.
 #[inline]
-fn white_space_at(text: &str, at: usize, byte: u8) -> usize {
+fn white_space_at(text: &str, at: usize) -> usize {
+    let byte = text.as_bytes()[at];
     if byte.is_ascii() {
         // Unlike `is_ascii_whitespace`, `str` counts the vertical tab among them.
         return usize::from(matches!(byte, b' ' | b'\t'..=b'\r'));
