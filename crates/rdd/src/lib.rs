@@ -3,6 +3,7 @@
 
 #![deny(unsafe_code)]
 
+pub mod codec;
 pub mod text;
 
 pub use text::Text;
