@@ -3,6 +3,7 @@
 
 #![deny(unsafe_code)]
 
+pub mod block;
 pub mod codec;
 pub mod text;
 

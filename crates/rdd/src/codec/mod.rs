@@ -49,7 +49,7 @@ pub enum Compression {
 /// use dstreams_rdd::codec::{Compression, decode_chunk, encode_chunk};
 ///
 /// let mut bytes = Vec::new();
-/// encode_chunk(&[("to", 2), ("be", 2)], Compression::None, &mut bytes)?;
+/// encode_chunk(&[("to", 2_u32), ("be", 2)], Compression::None, &mut bytes)?;
 /// let mut records: Vec<(String, u32)> = Vec::new();
 /// assert_eq!(decode_chunk(&bytes, &mut records)?, bytes.len());
 /// assert_eq!(records[1], ("be".to_owned(), 2));
