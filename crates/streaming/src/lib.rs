@@ -1,2 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Discretized streams.
+
+pub mod clock;
+pub mod time;
+pub mod timer;
