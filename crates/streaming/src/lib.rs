@@ -2,5 +2,7 @@
 //! Discretized streams.
 
 pub mod clock;
+pub mod config;
+pub mod rate;
 pub mod time;
 pub mod timer;
