@@ -13,8 +13,7 @@ pub(super) fn reason(key: &str) -> Option<&'static str> {
         .map(|(_, reason)| *reason)
 }
 
-const ALLOCATION: &str =
-    "a cluster's machines are not requested by the program; it uses the executors that are started";
+const ALLOCATION: &str = "executors are not requested with these keys; there are those that were started, or those of spark.streaming.dynamicAllocation";
 const CLUSTER_SECURITY: &str =
     "Kerberos, access lists and Spark's own encryption are not used between processes here";
 const JVM_CLASS: &str = "it names a JVM class; the choice is made in the program";
@@ -50,7 +49,7 @@ pub(super) const IGNORED: &[(&str, &str)] = &[
     ("spark.driver.port", RPC),
     ("spark.dynamicAllocation", ALLOCATION),
     ("spark.eventLog", "the history of an application is not replayed by a separate server"),
-    ("spark.excludeOnFailure", "an executor that fails is left out until it is back, without settings"),
+    ("spark.excludeOnFailure", "what becomes of an executor that fails is up to the engine of the cluster"),
     ("spark.executor", PROCESS_SIZE),
     ("spark.executorEnv", "a process has the environment it was started with"),
     ("spark.extraListeners", JVM_CLASS),

@@ -66,7 +66,7 @@ macro_rules! table {
 table! {
     "Application" {
         MASTER: String, "spark.master", TextForm::Any, default_to "local[*]",
-            "Where the program runs: local[n] with n threads, local[*] with one per core, local[n,f] with f attempts per task, or the address of a cluster.";
+            "Where the program runs: `local[n]` with n threads, `local[*]` with one per core, `local[n,f]` with f attempts per task, or the address of a cluster.";
         APP_NAME: Option<String>, "spark.app.name", TextForm::Any, unset_means "the name given in the program",
             "Name of the application in the UI, the metrics and what outputs record.";
         BATCH_INTERVAL: Duration, "dstreams.batch.interval", MILLIS_ABOVE_ZERO, default_to "1s",
@@ -91,7 +91,7 @@ table! {
             "What cached blocks, received blocks and shuffles may hold in memory together before they spill to disk.";
         LOCAL_DIR: Option<String>, "spark.local.dir", TextForm::Any, unset_means "the temporary directory of the system",
             "Directory for what is spilled.";
-        TASK_MAX_FAILURES: Option<usize>, "spark.task.maxFailures", AtLeast(1), unset_means "1 with local[n], f with local[n,f], 4 on a cluster",
+        TASK_MAX_FAILURES: Option<usize>, "spark.task.maxFailures", AtLeast(1), unset_means "1 with `local[n]`, f with `local[n,f]`, 4 on a cluster",
             "How often a task may fail before its batch does.";
         STAGE_MAX_CONSECUTIVE_ATTEMPTS: usize, "spark.stage.maxConsecutiveAttempts", AtLeast(1), default_to "4",
             "How often in a row a stage may lose its input before its job fails.";

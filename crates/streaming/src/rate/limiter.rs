@@ -12,8 +12,8 @@ use crate::time::{Duration, Time};
 /// Limits how many records per second pass.
 ///
 /// One record may pass as soon as the limiter is not in debt; its own cost is waited for by the next.
-/// What an idle limiter saves up is at most one second of its rate. A rate that is zero or negative means
-/// no limit.
+/// What an idle limiter saves up is at most one second of its rate. A maximum or initial rate that is zero
+/// or negative means no limit, which Spark documents too but answers with an error at the first record.
 ///
 /// ```
 /// use std::sync::Arc;
