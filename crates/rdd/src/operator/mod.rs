@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //! The operations that make one dataset from others, by kind.
 
+mod coalesce;
 mod narrow;
+mod union;
