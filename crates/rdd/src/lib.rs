@@ -15,6 +15,8 @@ pub mod lineage;
 mod operator;
 mod partitioner;
 mod persist;
+mod prepared;
+mod random;
 mod rdd;
 mod record;
 pub mod scheduler;

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Actions: operations that run a job and return its result to the driver.
 
+pub(crate) mod ordered;
+
 use std::sync::Arc;
 
 use parking_lot::Mutex;
@@ -68,7 +70,12 @@ impl<T: Data> Rdd<T> {
     /// # Ok::<(), dstreams_rdd::Error>(())
     /// ```
     pub fn count(&self) -> Result<u64> {
-        let counts = self.run_all(|mut chunks, task| {
+        Ok(self.count_in(&(0..self.num_partitions()).collect::<Vec<_>>())?.into_iter().sum())
+    }
+
+    /// How many records there are in each of the given partitions.
+    pub(crate) fn count_in(&self, partitions: &[usize]) -> Result<Vec<u64>> {
+        self.run(partitions, |mut chunks, task| {
             let mut count = 0u64;
             for_each_slice(&mut *chunks, |records| {
                 count += records.len() as u64;
@@ -76,8 +83,7 @@ impl<T: Data> Rdd<T> {
             })?;
             task.add_records(count);
             Ok(count)
-        })?;
-        Ok(counts.into_iter().sum())
+        })
     }
 
     /// The first `n` records. Looks at one partition first and at more only when that was not enough.
