@@ -105,7 +105,7 @@ impl StreamingContext {
         }
         self.inner.stop(options.graceful);
         let stop_engine =
-            options.rdd_context.unwrap_or_else(|| self.config().get(&keys::STOP_SPARK_CONTEXT_BY_DEFAULT));
+            options.rdd_context.unwrap_or_else(|| self.config().get(&keys::STOP_ENGINE_BY_DEFAULT));
         if stop_engine {
             self.rdd_context().stop();
         }
@@ -172,9 +172,8 @@ impl Inner {
         self.bus.start()?;
         let mailbox = Mailbox::new();
         let completed = mailbox.sender.clone();
-        let threads = usize::try_from(scope.config().get(&keys::CONCURRENT_JOBS)).unwrap_or(1);
         let runner = Arc::new(Runner::start(
-            threads,
+            scope.config().get(&keys::CONCURRENT_JOBS),
             clock,
             Arc::clone(&self.bus),
             Arc::clone(&self.progress),

@@ -59,7 +59,7 @@ struct Settings {
 impl StreamingContext {
     /// A context with a batch every `interval`, on threads of its own as `spark.master` says.
     pub fn new(config: Config, interval: Duration) -> Result<Self> {
-        let rdd = RddContext::new(rdd_options(&config)?)?;
+        let rdd = RddContext::new(rdd_options(&config))?;
         Self::with_rdd_context(rdd, config, interval)
     }
 
@@ -156,11 +156,15 @@ impl StreamingContext {
 }
 
 /// The engine settings that a configuration asks for.
-fn rdd_options(config: &Config) -> Result<RddOptions> {
+fn rdd_options(config: &Config) -> RddOptions {
     let master = config.get(&keys::MASTER);
-    Ok(RddOptions {
+    RddOptions {
         threads: master.threads(),
-        max_task_failures: master.max_task_failures(),
-        ..RddOptions::default()
-    })
+        default_parallelism: config.get(&keys::DEFAULT_PARALLELISM),
+        max_task_failures: config.get(&keys::TASK_MAX_FAILURES).unwrap_or_else(|| master.max_task_failures()),
+        max_stage_attempts: config.get(&keys::STAGE_MAX_CONSECUTIVE_ATTEMPTS),
+        memory_budget: config.get(&keys::MEMORY_BUDGET).as_usize(),
+        local_dir: config.get(&keys::LOCAL_DIR).map(Into::into),
+        compress: config.get(&keys::RDD_COMPRESS),
+    }
 }

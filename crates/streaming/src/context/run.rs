@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //! `run`: a whole application from one function that builds its graph.
 
+use std::io::Write as _;
+
 use signal_hook::{
     consts::{SIGINT, SIGTERM},
     iterator::Signals,
@@ -8,7 +10,7 @@ use signal_hook::{
 
 use super::{StreamingContext, life::StopOptions};
 use crate::{
-    config::{Config, keys},
+    config::{CommandLine, Config, keys},
     error::{Error, Result},
 };
 
@@ -31,7 +33,12 @@ use crate::{
 /// }
 /// ```
 pub fn run(name: &str, build: impl FnOnce(&StreamingContext) -> Result<()>) -> Result<()> {
-    run_with(Config::load(name)?, build)
+    match Config::load(name, std::env::args_os().skip(1))? {
+        CommandLine::Run(config) => run_with(config, build),
+        CommandLine::Help(text) => {
+            std::io::stdout().write_all(text.as_bytes()).map_err(|cause| Error::system("show the help text", cause))
+        }
+    }
 }
 
 /// As [`run`], with a configuration that has been read already.
@@ -86,10 +93,11 @@ fn stop_on_signals(ssc: &StreamingContext) -> Result<()> {
                     std::process::exit(128 + signal);
                 }
                 stopping = true;
-                tracing::info!(signal, "processing what has been received, then stopping; signal again to stop at once");
+                let graceful = ssc.config().get(&keys::STOP_GRACEFULLY_ON_SHUTDOWN);
+                tracing::info!(signal, graceful, "stopping; signal again to stop at once");
                 let ssc = ssc.clone();
                 let stop = move || {
-                    if let Err(error) = ssc.stop_with(StopOptions::graceful()) {
+                    if let Err(error) = ssc.stop_with(StopOptions { graceful, rdd_context: None }) {
                         tracing::error!(%error, "cannot stop");
                     }
                 };

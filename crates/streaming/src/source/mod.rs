@@ -5,7 +5,7 @@ mod queue;
 
 use std::sync::Arc;
 
-use dstreams_rdd::{Data, Rdd, RddContext, Wire};
+use dstreams_rdd::{Data, Rdd, RddContext, Wire, codec::Compression};
 
 use crate::{
     dstream::{
@@ -129,8 +129,10 @@ impl<S: Source> StreamNode<S::Record> for InputNode<S> {
 
 impl<S: Source> InputStream<S> {
     fn decode(&self, input: &BatchInput) -> Result<S::Plan> {
-        dstreams_rdd::codec::decode(&input.plan)
-            .map_err(|error| Error::source(format!("the plan of {} is unreadable: {error}", self.name())))
+        let mut plan = Vec::with_capacity(1);
+        dstreams_rdd::codec::decode_chunk(&input.plan, &mut plan)
+            .map_err(|error| Error::source(format!("the plan of {} is unreadable: {error}", self.name())))?;
+        plan.pop().ok_or_else(|| Error::source(format!("the plan of {} is empty", self.name())))
     }
 }
 
@@ -150,7 +152,9 @@ impl<S: Source> AnyInput for InputStream<S> {
     fn plan(&self, time: Time) -> Result<Option<BatchInput>> {
         let Some(plan) = self.source.plan(time)? else { return Ok(None) };
         let info = self.source.info(&plan);
-        Ok(Some(BatchInput { info, plan: dstreams_rdd::codec::encode(&plan) }))
+        let mut bytes = Vec::new();
+        dstreams_rdd::codec::encode_chunk([&plan], Compression::None, &mut bytes).map_err(Error::source)?;
+        Ok(Some(BatchInput { info, plan: bytes }))
     }
 
     fn give_back(&self, input: &BatchInput) {
