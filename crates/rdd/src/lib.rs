@@ -4,6 +4,7 @@
 
 mod accumulator;
 mod action;
+mod action_by_key;
 pub mod block;
 mod broadcast;
 pub mod chunk;
@@ -18,6 +19,7 @@ mod persist;
 mod rdd;
 mod record;
 pub mod scheduler;
+mod shuffle;
 //text
 
 pub use accumulator::Accumulator;
@@ -25,7 +27,9 @@ pub use broadcast::Broadcast;
 pub use chunk::Records;
 pub use context::{RddContext, RddOptions};
 pub use error::{BoxError, Error, Result, TaskError, TaskFailure};
+pub use operator::PairOptions;
 pub use partitioner::{ArcPartitioner, HashPartitioner, Partitioner, PartitionerId, key_hash};
 pub use rdd::{Compute, Rdd};
 pub use record::{Data, Key, Wire};
+pub use shuffle::partitioning::Partitioning;
 //Text
