@@ -8,7 +8,7 @@ mod action_by_key;
 pub mod block;
 mod broadcast;
 pub mod chunk;
-//codec
+pub mod codec;
 mod context;
 mod error;
 pub mod event;
@@ -20,7 +20,7 @@ mod rdd;
 mod record;
 pub mod scheduler;
 mod shuffle;
-//text
+pub mod text;
 
 pub use accumulator::Accumulator;
 pub use broadcast::Broadcast;
@@ -32,4 +32,4 @@ pub use partitioner::{ArcPartitioner, HashPartitioner, Partitioner, PartitionerI
 pub use rdd::{Compute, Rdd};
 pub use record::{Data, Key, Wire};
 pub use shuffle::partitioning::Partitioning;
-//Text
+pub use text::Text;
