@@ -4,6 +4,7 @@
 
 mod accumulator;
 mod action;
+mod action_by_key;
 pub mod block;
 mod broadcast;
 pub mod chunk;
@@ -11,7 +12,9 @@ pub mod codec;
 mod context;
 mod error;
 pub mod event;
+mod interim;
 pub mod lineage;
+pub use interim::{StorageLevel, TextRecord};
 mod operator;
 mod partitioner;
 mod persist;
@@ -20,6 +23,7 @@ mod random;
 mod rdd;
 mod record;
 pub mod scheduler;
+mod shuffle;
 pub mod text;
 
 pub use accumulator::Accumulator;
@@ -27,7 +31,9 @@ pub use broadcast::Broadcast;
 pub use chunk::Records;
 pub use context::{RddContext, RddOptions};
 pub use error::{BoxError, Error, Result, TaskError, TaskFailure};
+pub use operator::PairOptions;
 pub use partitioner::{ArcPartitioner, HashPartitioner, Partitioner, PartitionerId, key_hash};
 pub use rdd::{Compute, Rdd};
 pub use record::{Data, Key, Wire};
+pub use shuffle::partitioning::Partitioning;
 pub use text::Text;
