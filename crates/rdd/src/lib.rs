@@ -7,7 +7,7 @@ mod action;
 pub mod block;
 mod broadcast;
 pub mod chunk;
-//codec
+pub mod codec;
 mod context;
 mod error;
 pub mod event;
@@ -20,7 +20,7 @@ mod random;
 mod rdd;
 mod record;
 pub mod scheduler;
-//text
+pub mod text;
 
 pub use accumulator::Accumulator;
 pub use broadcast::Broadcast;
@@ -30,4 +30,4 @@ pub use error::{BoxError, Error, Result, TaskError, TaskFailure};
 pub use partitioner::{ArcPartitioner, HashPartitioner, Partitioner, PartitionerId, key_hash};
 pub use rdd::{Compute, Rdd};
 pub use record::{Data, Key, Wire};
-//Text
+pub use text::Text;
