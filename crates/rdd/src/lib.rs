@@ -19,7 +19,9 @@ mod prepared;
 mod random;
 mod rdd;
 mod record;
+mod save;
 pub mod scheduler;
+mod source;
 pub mod text;
 
 pub use accumulator::Accumulator;
@@ -30,4 +32,5 @@ pub use error::{BoxError, Error, Result, TaskError, TaskFailure};
 pub use partitioner::{ArcPartitioner, HashPartitioner, Partitioner, PartitionerId, key_hash};
 pub use rdd::{Compute, Rdd};
 pub use record::{Data, Key, Wire};
+pub use save::{SaveOptions, text_record::TextRecord};
 pub use text::Text;
