@@ -4,6 +4,7 @@
 
 mod accumulator;
 mod action;
+mod action_by_key;
 pub mod block;
 mod broadcast;
 pub mod chunk;
@@ -11,7 +12,9 @@ pub mod codec;
 mod context;
 mod error;
 pub mod event;
+mod interim;
 pub mod lineage;
+pub use interim::StorageLevel;
 mod operator;
 mod partitioner;
 mod persist;
@@ -21,6 +24,7 @@ mod rdd;
 mod record;
 mod save;
 pub mod scheduler;
+mod shuffle;
 mod source;
 pub mod text;
 
@@ -29,8 +33,10 @@ pub use broadcast::Broadcast;
 pub use chunk::Records;
 pub use context::{RddContext, RddOptions};
 pub use error::{BoxError, Error, Result, TaskError, TaskFailure};
+pub use operator::PairOptions;
 pub use partitioner::{ArcPartitioner, HashPartitioner, Partitioner, PartitionerId, key_hash};
 pub use rdd::{Compute, Rdd};
 pub use record::{Data, Key, Wire};
 pub use save::{SaveOptions, text_record::TextRecord};
+pub use shuffle::partitioning::Partitioning;
 pub use text::Text;

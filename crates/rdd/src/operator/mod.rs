@@ -3,7 +3,12 @@
 
 mod cartesian;
 mod coalesce;
+mod join;
 mod narrow;
+mod pair;
 mod sample;
+mod shuffled;
 mod union;
 mod zip;
+
+pub use pair::PairOptions;

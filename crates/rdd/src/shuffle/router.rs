@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: Apache-2.0
+//! The map side's choice of a bucket: combining by key, by key alone, or in turn.
+
+use std::sync::Arc;
+
+use super::{aggregator::Aggregator, table::CombineTable};
+use crate::{
+    error::TaskError,
+    partitioner::{ArcPartitioner, Partitioner, key_hash},
+    record::{Data, Key, Wire},
+};
+
+/// Takes the records of one map partition and keeps them sorted into buckets.
+pub(crate) trait Router<T, R> {
+    /// Takes all records of a chunk.
+    fn route(&mut self, records: &mut Vec<T>) -> Result<(), TaskError>;
+
+    /// The buckets so far, one per reducer; the router is empty afterwards.
+    fn take(&mut self) -> Vec<Vec<R>>;
+}
+
+/// Merges the values of each key before they leave the map task.
+pub(crate) struct Combining<K, A, C> {
+    table: CombineTable<K, C>,
+    /// The bucket of each entry of the table.
+    buckets: Vec<u32>,
+    partitioner: ArcPartitioner<K>,
+    aggregator: Arc<A>,
+}
+
+impl<K: Key, A, C: Data> Combining<K, A, C> {
+    pub(crate) fn new(partitioner: &ArcPartitioner<K>, aggregator: &Arc<A>) -> Self {
+        Self {
+            table: CombineTable::new(),
+            buckets: Vec::new(),
+            partitioner: Arc::clone(partitioner),
+            aggregator: Arc::clone(aggregator),
+        }
+    }
+}
+
+impl<K: Key, V: Data, A: Aggregator<V>> Router<(K, V), (K, A::Acc)> for Combining<K, A, A::Acc> {
+    fn route(&mut self, records: &mut Vec<(K, V)>) -> Result<(), TaskError> {
+        for (key, value) in records.drain(..) {
+            let hash = key_hash(&key);
+            if self.table.add(key, hash, value, &*self.aggregator)? {
+                let (key, _) = &self.table.entries()[self.table.len() - 1];
+                self.buckets.push(bucket_of(&*self.partitioner, key, hash)?);
+            }
+        }
+        Ok(())
+    }
+
+    fn take(&mut self) -> Vec<Vec<(K, A::Acc)>> {
+        let entries = self.table.take_entries();
+        let reducers = self.partitioner.partitions();
+        if reducers == 1 {
+            self.buckets.clear();
+            return vec![entries];
+        }
+        let mut sizes = vec![0; reducers];
+        for &bucket in &self.buckets {
+            sizes[bucket as usize] += 1;
+        }
+        let mut buckets: Vec<Vec<_>> = sizes.into_iter().map(Vec::with_capacity).collect();
+        for (entry, bucket) in entries.into_iter().zip(self.buckets.drain(..)) {
+            buckets[bucket as usize].push(entry);
+        }
+        buckets
+    }
+}
+
+/// Sends pairs as they are to the bucket of their key.
+pub(crate) struct ByKey<K, V> {
+    partitioner: ArcPartitioner<K>,
+    buckets: Vec<Vec<(K, V)>>,
+}
+
+impl<K: Key, V> ByKey<K, V> {
+    pub(crate) fn new(partitioner: &ArcPartitioner<K>) -> Self {
+        Self { partitioner: Arc::clone(partitioner), buckets: empty(partitioner.partitions()) }
+    }
+}
+
+impl<K: Key, V: Wire> Router<(K, V), (K, V)> for ByKey<K, V> {
+    fn route(&mut self, records: &mut Vec<(K, V)>) -> Result<(), TaskError> {
+        for record in records.drain(..) {
+            let bucket = bucket_of(&*self.partitioner, &record.0, key_hash(&record.0))?;
+            self.buckets[bucket as usize].push(record);
+        }
+        Ok(())
+    }
+
+    fn take(&mut self) -> Vec<Vec<(K, V)>> {
+        let next = empty(self.buckets.len());
+        std::mem::replace(&mut self.buckets, next)
+    }
+}
+
+/// Deals records out in turn, so that all buckets are of one size.
+pub(crate) struct InTurn<T> {
+    next: usize,
+    buckets: Vec<Vec<T>>,
+}
+
+impl<T> InTurn<T> {
+    /// The first bucket depends on the map partition; otherwise small partitions would all fill the first buckets.
+    pub(crate) fn new(partition: usize, reducers: usize) -> Self {
+        let first = key_hash(&partition) % reducers as u64;
+        Self { next: usize::try_from(first).unwrap_or(0), buckets: empty(reducers) }
+    }
+}
+
+impl<T: Wire> Router<T, T> for InTurn<T> {
+    fn route(&mut self, records: &mut Vec<T>) -> Result<(), TaskError> {
+        for record in records.drain(..) {
+            self.buckets[self.next].push(record);
+            self.next += 1;
+            if self.next == self.buckets.len() {
+                self.next = 0;
+            }
+        }
+        Ok(())
+    }
+
+    fn take(&mut self) -> Vec<Vec<T>> {
+        let next = empty(self.buckets.len());
+        std::mem::replace(&mut self.buckets, next)
+    }
+}
+
+fn empty<R>(buckets: usize) -> Vec<Vec<R>> {
+    (0..buckets).map(|_| Vec::new()).collect()
+}
+
+/// The partition of a key, checked because partitioners can be user code.
+#[inline]
+fn bucket_of<K: 'static>(partitioner: &dyn Partitioner<K>, key: &K, hash: u64) -> Result<u32, TaskError> {
+    let (bucket, buckets) = (partitioner.partition(key, hash), partitioner.partitions());
+    match u32::try_from(bucket) {
+        Ok(narrow) if bucket < buckets => Ok(narrow),
+        _ => Err(TaskError::Other(
+            format!("the partitioner put a key into partition {bucket} of {buckets}").into(),
+        )),
+    }
+}

@@ -1,0 +1,214 @@
+// SPDX-License-Identifier: Apache-2.0
+//! The table of keys: the source of the typed constants, the documentation and the help text.
+
+use super::key::Entry;
+
+/// Keys that belong together.
+pub(super) struct Section {
+    pub(super) title: &'static str,
+    pub(super) entries: &'static [&'static dyn Entry],
+}
+
+/// All keys in the order of the table.
+pub(super) fn entries() -> impl Iterator<Item = &'static dyn Entry> {
+    SECTIONS.iter().flat_map(|section| section.entries).copied()
+}
+
+/// The names of all keys.
+pub(super) fn names() -> impl Iterator<Item = &'static str> {
+    entries().map(Entry::name)
+}
+
+/// The key with this name.
+pub(super) fn find(name: &str) -> Option<&'static dyn Entry> {
+    entries().find(|entry| entry.name() == name)
+}
+
+/// The name that a key goes by now, for one given by an old name.
+pub(super) fn current_name(old: &str) -> Option<&'static str> {
+    RENAMED.iter().find(|(name, _)| *name == old).map(|(_, current)| *current)
+}
+
+/// Old names and the keys they stand for.
+pub(super) const RENAMED: &[(&str, &str)] =
+    &[("spark.streaming.minRememberDuration", "spark.streaming.fileStream.minRememberDuration")];
+
+/// A row is `CONSTANT: type, "key", form, default_to "value" | unset_means "words", "meaning";`.
+macro_rules! table {
+    ($( $title:literal { $(
+        $constant:ident: $type:ty, $name:literal, $form:expr, $default:ident $shown:literal, $meaning:literal;
+    )* } )*) => {
+        /// The typed constant of every key.
+        pub mod keys {
+            use super::super::key::Key;
+            use super::super::master::Master;
+            use super::super::value::Bound::{self, Above, AtLeast};
+            use super::super::value::{ByteSize, TextForm, TimeForm};
+            use crate::time::{Duration, TimeUnit};
+
+            const MILLIS: TimeForm =
+                TimeForm { plain_unit: TimeUnit::Milliseconds, bound: AtLeast(Duration::ZERO) };
+            const MILLIS_ABOVE_ZERO: TimeForm = TimeForm { bound: Above(Duration::ZERO), ..MILLIS };
+            const SECONDS_ABOVE_ZERO: TimeForm =
+                TimeForm { plain_unit: TimeUnit::Seconds, bound: Above(Duration::ZERO) };
+
+            $($(
+                #[doc = concat!("`", $name, "`: ", $meaning)]
+                pub static $constant: Key<$type> = Key::$default($name, $form, $shown, $meaning);
+            )*)*
+        }
+
+        /// The whole table.
+        pub(super) static SECTIONS: &[Section] =
+            &[$(Section { title: $title, entries: &[$(&keys::$constant),*] }),*];
+    };
+}
+
+table! {
+    "Application" {
+        MASTER: Master, "spark.master", (), default_to "local[*]",
+            "Where the program runs: `local[n]` with n threads, `local[*]` with one per core, `local[n,f]` with f attempts per task.";
+        APP_NAME: Option<String>, "spark.app.name", TextForm::Any, unset_means "the name given in the program",
+            "Name of the application in the UI, the metrics and what outputs record.";
+        BATCH_INTERVAL: Duration, "dstreams.batch.interval", MILLIS_ABOVE_ZERO, default_to "1s",
+            "Length of a batch, for a program that does not set its own.";
+        CHECKPOINT_DIRECTORY: Option<String>, "spark.streaming.checkpoint.directory", TextForm::Any, unset_means "no checkpoints",
+            "Where checkpoints and logs are kept; what the program recovers from.";
+        CONCURRENT_JOBS: usize, "spark.streaming.concurrentJobs", AtLeast(1), default_to "1",
+            "How many outputs of batches run at the same time. Above 1, batches may overtake each other.";
+        STOP_GRACEFULLY_ON_SHUTDOWN: bool, "spark.streaming.stopGracefullyOnShutdown", (), default_to "true",
+            "Whether a termination signal lets received data be processed before the program ends.";
+        GRACEFUL_STOP_TIMEOUT: Option<Duration>, "spark.streaming.gracefulStopTimeout", MILLIS_ABOVE_ZERO, unset_means "10 batch intervals",
+            "How long a graceful stop waits for batches to be generated and finished.";
+        STOP_ENGINE_BY_DEFAULT: bool, "spark.streaming.stopSparkContextByDefault", (), default_to "true",
+            "Whether stopping the streaming context also stops the RDD context when the call does not say.";
+        UNPERSIST: bool, "spark.streaming.unpersist", (), default_to "true",
+            "Whether RDDs and received blocks that no batch needs any more are freed at once.";
+    }
+    "Tasks and memory" {
+        DEFAULT_PARALLELISM: Option<usize>, "spark.default.parallelism", AtLeast(1), unset_means "the number of task threads, on a cluster at least 2",
+            "Number of partitions of a shuffle, where the operation does not say.";
+        MEMORY_BUDGET: ByteSize, "dstreams.memory.budget", Above(ByteSize::from_bytes(0)), default_to "256m",
+            "What cached blocks, received blocks and shuffles may hold in memory together before they spill to disk.";
+        LOCAL_DIR: Option<String>, "spark.local.dir", TextForm::Any, unset_means "the temporary directory of the system",
+            "Directory for what is spilled.";
+        TASK_MAX_FAILURES: Option<usize>, "spark.task.maxFailures", AtLeast(1), unset_means "1 with `local[n]`, f with `local[n,f]`, 4 on a cluster",
+            "How often a task may fail before its batch does.";
+        STAGE_MAX_CONSECUTIVE_ATTEMPTS: usize, "spark.stage.maxConsecutiveAttempts", AtLeast(1), default_to "4",
+            "How often in a row a stage may lose its input before its job fails.";
+        RDD_COMPRESS: bool, "spark.rdd.compress", (), default_to "false",
+            "Whether cached blocks in serialized form are compressed.";
+        CHECKPOINT_COMPRESS: bool, "spark.checkpoint.compress", (), default_to "false",
+            "Whether checkpointed RDDs are compressed.";
+        TAKE_INITIAL_PARTITIONS: usize, "spark.rdd.limit.initialNumPartitions", AtLeast(1), default_to "1",
+            "How many partitions `take` looks at first.";
+        TAKE_SCALE_UP_FACTOR: usize, "spark.rdd.limit.scaleUpFactor", AtLeast(2), default_to "4",
+            "By what factor `take` looks at more partitions each time it found too few records.";
+        STATE_DELTA_CHAIN_THRESHOLD: usize, "spark.streaming.sessionByKey.deltaChainThreshold", AtLeast(1), default_to "20",
+            "How many changes may be chained in the state of `map_with_state` before they are merged.";
+    }
+    "Receivers" {
+        BLOCK_INTERVAL: Duration, "spark.streaming.blockInterval", MILLIS_ABOVE_ZERO, default_to "200ms",
+            "How long a receiver collects records before it cuts a block. A batch has one partition per block.";
+        BLOCK_QUEUE_SIZE: usize, "spark.streaming.blockQueueSize", AtLeast(1), default_to "10",
+            "How many blocks may wait to be stored before the receiver has to wait.";
+        RECEIVER_MAX_RATE: Option<i64>, "spark.streaming.receiver.maxRate", Bound::None, unset_means "unlimited",
+            "Records per second that each receiver may take in; 0 or less is unlimited.";
+        RECEIVER_RESTART_DELAY: Duration, "spark.streaming.receiverRestartDelay", MILLIS, default_to "2s",
+            "How long a receiver that failed waits before its first restart; it doubles with each further failure.";
+        RECEIVER_MAX_RESTART_DELAY: Duration, "dstreams.receiver.maxRestartDelay", MILLIS, default_to "60s",
+            "The longest wait between two restarts of a receiver.";
+        BLOCK_STORE_TIMEOUT: Duration, "spark.streaming.receiver.blockStoreTimeout", SECONDS_ABOVE_ZERO, default_to "30s",
+            "How long a block may take to be stored in memory and in the log.";
+        SOCKET_MAX_LINE_LENGTH: ByteSize, "dstreams.socket.maxLineLength", Above(ByteSize::from_bytes(0)), default_to "1m",
+            "The longest line that a text socket accepts.";
+        FILE_MIN_REMEMBER_DURATION: Duration, "spark.streaming.fileStream.minRememberDuration", SECONDS_ABOVE_ZERO, default_to "60s",
+            "How far back a monitored directory is searched for new files, and how long their names are remembered.";
+    }
+    "Write ahead logs" {
+        RECEIVER_LOG_ENABLE: bool, "spark.streaming.receiver.writeAheadLog.enable", (), default_to "false",
+            "Whether received data is logged in the checkpoint directory before it is processed.";
+        RECEIVER_LOG_ROLLING_INTERVAL: Duration, "spark.streaming.receiver.writeAheadLog.rollingIntervalSecs", SECONDS_ABOVE_ZERO, default_to "60s",
+            "After how long the log of a receiver goes on in a new file.";
+        RECEIVER_LOG_MAX_FAILURES: usize, "spark.streaming.receiver.writeAheadLog.maxFailures", AtLeast(1), default_to "3",
+            "How often a write to the log of a receiver is tried.";
+        RECEIVER_LOG_CLOSE_AFTER_WRITE: bool, "spark.streaming.receiver.writeAheadLog.closeFileAfterWrite", (), default_to "false",
+            "Whether each record goes to a file of its own, for storage that cannot flush.";
+        DRIVER_LOG_ROLLING_INTERVAL: Duration, "spark.streaming.driver.writeAheadLog.rollingIntervalSecs", SECONDS_ABOVE_ZERO, default_to "60s",
+            "After how long the log of received blocks and batches goes on in a new file.";
+        DRIVER_LOG_MAX_FAILURES: usize, "spark.streaming.driver.writeAheadLog.maxFailures", AtLeast(1), default_to "3",
+            "How often a write to the log of received blocks and batches is tried.";
+        DRIVER_LOG_CLOSE_AFTER_WRITE: bool, "spark.streaming.driver.writeAheadLog.closeFileAfterWrite", (), default_to "false",
+            "Whether each record of that log goes to a file of its own, for storage that cannot flush.";
+        DRIVER_LOG_ALLOW_BATCHING: bool, "spark.streaming.driver.writeAheadLog.allowBatching", (), default_to "true",
+            "Whether records that wait for that log are written together.";
+        DRIVER_LOG_BATCHING_TIMEOUT: Duration, "spark.streaming.driver.writeAheadLog.batchingTimeout", MILLIS_ABOVE_ZERO, default_to "5s",
+            "How long a record may wait to be written together with others.";
+    }
+    "Backpressure" {
+        BACKPRESSURE_ENABLED: bool, "spark.streaming.backpressure.enabled", (), default_to "false",
+            "Whether the rate of each source follows what the program can process.";
+        BACKPRESSURE_INITIAL_RATE: Option<i64>, "spark.streaming.backpressure.initialRate", Bound::None, unset_means "receivers: their maximum rate; Kafka: unlimited",
+            "Records per second before the first estimate, per receiver or per Kafka stream. Receivers keep to it without backpressure too; 0 or less is unset.";
+        BACKPRESSURE_RATE_ESTIMATOR: String, "spark.streaming.backpressure.rateEstimator", TextForm::OneOf(&["pid"]), default_to "pid",
+            "How the rate is estimated.";
+        BACKPRESSURE_PID_PROPORTIONAL: f64, "spark.streaming.backpressure.pid.proportional", AtLeast(0.0), default_to "1.0",
+            "Weight of the difference between the last rate and the one processed.";
+        BACKPRESSURE_PID_INTEGRAL: f64, "spark.streaming.backpressure.pid.integral", AtLeast(0.0), default_to "0.2",
+            "Weight of the records that wait.";
+        BACKPRESSURE_PID_DERIVED: f64, "spark.streaming.backpressure.pid.derived", AtLeast(0.0), default_to "0.0",
+            "Weight of the change of that difference.";
+        BACKPRESSURE_PID_MIN_RATE: f64, "spark.streaming.backpressure.pid.minRate", Above(0.0), default_to "100",
+            "The lowest rate that is estimated, in records per second.";
+    }
+    "Kafka and Kinesis" {
+        KAFKA_MAX_RATE_PER_PARTITION: i64, "spark.streaming.kafka.maxRatePerPartition", AtLeast(0), default_to "0",
+            "Records per second that are read from each partition; 0 is unlimited.";
+        KAFKA_MIN_RATE_PER_PARTITION: i64, "spark.streaming.kafka.minRatePerPartition", AtLeast(0), default_to "1",
+            "Records per second that backpressure leaves to each partition.";
+        KAFKA_POLL_TIMEOUT: Option<Duration>, "spark.streaming.kafka.consumer.poll.ms", MILLIS_ABOVE_ZERO, unset_means "spark.network.timeout",
+            "How long a task waits for the records of its offsets.";
+        NETWORK_TIMEOUT: Duration, "spark.network.timeout", SECONDS_ABOVE_ZERO, default_to "120s",
+            "How long network operations wait that have no limit of their own.";
+        KAFKA_CONSUMER_CACHE_ENABLED: bool, "spark.streaming.kafka.consumer.cache.enabled", (), default_to "true",
+            "Whether consumers are kept from batch to batch.";
+        KAFKA_CONSUMER_CACHE_MAX_CAPACITY: usize, "spark.streaming.kafka.consumer.cache.maxCapacity", AtLeast(1), default_to "64",
+            "How many consumers a process keeps.";
+        KAFKA_ALLOW_NON_CONSECUTIVE_OFFSETS: bool, "spark.streaming.kafka.allowNonConsecutiveOffsets", (), default_to "false",
+            "Whether offsets may have gaps, as in compacted topics.";
+        KINESIS_RETRY_MAX_ATTEMPTS: usize, "spark.streaming.kinesis.retry.maxAttempts", AtLeast(1), default_to "3",
+            "How often a read of a sequence number range is tried.";
+        KINESIS_RETRY_WAIT_TIME: Duration, "spark.streaming.kinesis.retry.waitTime", MILLIS, default_to "100ms",
+            "How long to wait between two such tries.";
+    }
+    "Dynamic allocation" {
+        DYNAMIC_ALLOCATION_ENABLED: bool, "spark.streaming.dynamicAllocation.enabled", (), default_to "false",
+            "Whether the number of executors of a cluster follows the processing time of batches.";
+        DYNAMIC_ALLOCATION_MIN_EXECUTORS: Option<usize>, "spark.streaming.dynamicAllocation.minExecutors", AtLeast(1), unset_means "the number of receivers, at least 1",
+            "The lowest number of executors.";
+        DYNAMIC_ALLOCATION_MAX_EXECUTORS: Option<usize>, "spark.streaming.dynamicAllocation.maxExecutors", AtLeast(1), unset_means "unlimited",
+            "The highest number of executors.";
+        DYNAMIC_ALLOCATION_SCALING_INTERVAL: Duration, "spark.streaming.dynamicAllocation.scalingInterval", SECONDS_ABOVE_ZERO, default_to "60s",
+            "How often the number is reconsidered.";
+        DYNAMIC_ALLOCATION_SCALING_UP_RATIO: f64, "spark.streaming.dynamicAllocation.scalingUpRatio", Above(0.0), default_to "0.9",
+            "From which ratio of processing time to batch interval on executors are added.";
+        DYNAMIC_ALLOCATION_SCALING_DOWN_RATIO: f64, "spark.streaming.dynamicAllocation.scalingDownRatio", Above(0.0), default_to "0.3",
+            "Down to which ratio of processing time to batch interval an executor is removed.";
+    }
+    "Monitoring" {
+        UI_ENABLED: bool, "spark.ui.enabled", (), default_to "true",
+            "Whether the web UI and the REST interface are served.";
+        UI_PORT: u16, "spark.ui.port", Bound::None, default_to "4040",
+            "Port of the web UI; the next free one is taken, 0 takes any.";
+        UI_RETAINED_BATCHES: usize, "spark.streaming.ui.retainedBatches", AtLeast(1), default_to "1000",
+            "How many completed batches are remembered for UI and REST.";
+        UI_RETAINED_JOBS: usize, "spark.ui.retainedJobs", AtLeast(1), default_to "1000",
+            "How many jobs are remembered for UI and REST.";
+        UI_RETAINED_STAGES: usize, "spark.ui.retainedStages", AtLeast(1), default_to "1000",
+            "How many stages are remembered for UI and REST.";
+        UI_PROMETHEUS_ENABLED: bool, "spark.ui.prometheus.enabled", (), default_to "false",
+            "Whether the numbers of executors are served in the text format of Prometheus.";
+        METRICS_NAMESPACE: Option<String>, "spark.metrics.namespace", TextForm::Any, unset_means "the application id",
+            "First part of the name of each metric.";
+    }
+}

@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: Apache-2.0
+//! A token bucket in front of a receiver: smooth at the limit, with bursts up to one second of it.
+
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+
+use crate::clock::{Clock, StopFlag, Waited};
+use crate::config::{Config, keys};
+use crate::time::{Duration, Time};
+
+/// Limits how many records per second pass.
+///
+/// One record may pass as soon as the limiter is not in debt; its own cost is waited for by the next.
+/// What an idle limiter saves up is at most one second of its rate. A maximum or initial rate that is zero
+/// or negative means no limit, which Spark documents too but answers with an error at the first record.
+///
+/// ```
+/// use std::sync::Arc;
+/// use dstreams_streaming::clock::{ManualClock, StopFlag, Waited};
+/// use dstreams_streaming::rate::RateLimiter;
+///
+/// let limiter = RateLimiter::new(Arc::new(ManualClock::default()), Some(1_000), None);
+/// assert_eq!(limiter.acquire(&StopFlag::new()), Waited::Reached);
+/// limiter.update_rate(5_000);
+/// assert_eq!(limiter.current_limit(), Some(1_000));
+/// ```
+#[derive(Debug)]
+pub struct RateLimiter {
+    clock: Arc<dyn Clock>,
+    /// The limit that no update exceeds; `None` for none.
+    max_rate: Option<i64>,
+    bucket: Mutex<Bucket>,
+}
+
+#[derive(Debug)]
+struct Bucket {
+    /// Records per second; `None` for no limit.
+    rate: Option<i64>,
+    /// Records that may pass at once; negative while the last one is not paid for.
+    tokens: f64,
+    /// When `tokens` was brought up to date.
+    updated: Time,
+}
+
+impl RateLimiter {
+    /// A limiter that never lets pass more than `max_rate` records per second and starts with
+    /// `initial_rate`, or with `max_rate` when there is none.
+    pub fn new(clock: Arc<dyn Clock>, max_rate: Option<i64>, initial_rate: Option<i64>) -> Self {
+        let max_rate = max_rate.filter(|rate| *rate > 0);
+        let initial_rate = initial_rate.filter(|rate| *rate > 0);
+        let bucket = Bucket { rate: lower(initial_rate, max_rate), tokens: 0.0, updated: clock.now() };
+        Self { clock, max_rate, bucket: Mutex::new(bucket) }
+    }
+
+    /// The limiter of a receiver: `spark.streaming.receiver.maxRate`, and
+    /// `spark.streaming.backpressure.initialRate` whether backpressure is on or not.
+    pub fn from_config(config: &Config, clock: Arc<dyn Clock>) -> Self {
+        let initial_rate = config.get(&keys::BACKPRESSURE_INITIAL_RATE);
+        Self::new(clock, config.get(&keys::RECEIVER_MAX_RATE), initial_rate)
+    }
+
+    /// Records per second that may pass now; `None` for no limit.
+    pub fn current_limit(&self) -> Option<i64> {
+        self.bucket.lock().rate
+    }
+
+    /// Sets the limit to `rate` records per second, or to the maximum rate when that is lower. A rate
+    /// that is zero or negative is ignored.
+    pub fn update_rate(&self, rate: i64) {
+        if rate <= 0 {
+            return;
+        }
+        let now = self.clock.now();
+        self.bucket.lock().change_rate(lower(Some(rate), self.max_rate), now);
+    }
+
+    /// Blocks until one more record may pass, or until `stop` is raised; a stopped record costs nothing.
+    pub fn acquire(&self, stop: &StopFlag) -> Waited {
+        loop {
+            if stop.is_raised() {
+                return Waited::Stopped;
+            }
+            let Some(target) = self.bucket.lock().take(self.clock.as_ref()) else { return Waited::Reached };
+            if self.clock.wait_until(target, stop) == Waited::Stopped {
+                return Waited::Stopped;
+            }
+        }
+    }
+}
+
+/// The lower of two limits, where `None` is no limit.
+fn lower(a: Option<i64>, b: Option<i64>) -> Option<i64> {
+    match (a, b) {
+        (Some(a), Some(b)) => Some(a.min(b)),
+        (limit, None) | (None, limit) => limit,
+    }
+}
+
+impl Bucket {
+    /// Takes one token, or returns the time at which there may be one.
+    fn take(&mut self, clock: &dyn Clock) -> Option<Time> {
+        let rate = self.rate?;
+        let now = clock.now();
+        self.refill(now);
+        if self.tokens >= 0.0 {
+            self.tokens -= 1.0;
+            return None;
+        }
+        // The debt is below one record and the rate at least one per second: the wait is 1 to 1000 ms.
+        let wait = (-self.tokens * 1_000.0 / rate as f64).ceil();
+        #[allow(clippy::cast_possible_truncation, reason = "a whole number between 1 and 1000")]
+        Some(now + Duration::from_millis(wait as i64))
+    }
+
+    fn refill(&mut self, now: Time) {
+        let elapsed = now - self.updated;
+        // Also when the clock was set back: time begins anew there instead of standing still until then.
+        self.updated = now;
+        if let Some(rate) = self.rate.filter(|_| elapsed.is_positive()) {
+            let rate = rate as f64;
+            self.tokens = (self.tokens + rate * elapsed.as_secs_f64()).min(rate);
+        }
+    }
+
+    /// Keeps what is saved, or owed, as the time that it stands for.
+    fn change_rate(&mut self, rate: Option<i64>, now: Time) {
+        self.refill(now);
+        self.tokens = match (self.rate, rate) {
+            (Some(old), Some(new)) => self.tokens * (new as f64 / old as f64),
+            _ => 0.0,
+        };
+        self.rate = rate;
+    }
+}
