@@ -3,7 +3,7 @@
 
 use std::{fmt, sync::Arc};
 
-use crate::scheduler::task::TaskId;
+use crate::{codec::CodecError, scheduler::task::TaskId};
 
 /// The result of an action on a dataset.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -123,6 +123,15 @@ pub enum TaskError {
 impl TaskError {
     pub(crate) fn io(action: &'static str, path: impl AsRef<std::path::Path>, cause: std::io::Error) -> Self {
         Self::Io { action, path: path.as_ref().display().to_string(), cause }
+    }
+
+    /// Says which file of records failed.
+    pub(crate) fn frames(action: &'static str, path: impl AsRef<std::path::Path>, cause: CodecError) -> Self {
+        let cause = match cause {
+            CodecError::Io(cause) => cause,
+            cause => std::io::Error::new(std::io::ErrorKind::InvalidData, cause),
+        };
+        Self::io(action, path, cause)
     }
 
     /// Wraps an error of user code.
