@@ -133,7 +133,8 @@ impl StreamingContext {
     /// The active context of an engine, if it has one.
     pub fn active(rdd: &dstreams_rdd::RddContext) -> Option<Self> {
         let active = ACTIVE.lock();
-        let inner = active.iter().filter_map(Weak::upgrade).find(|inner| inner.scope.rdd_context().is_same(rdd))?;
+        let inner =
+            active.iter().filter_map(Weak::upgrade).find(|inner| inner.scope.rdd_context().is_same(rdd))?;
         Some(Self { inner })
     }
 
@@ -147,7 +148,8 @@ impl StreamingContext {
             .any(|other| other.scope.rdd_context().is_same(self.rdd_context()));
         if taken {
             return Err(Error::IllegalState(
-                "Only one StreamingContext may be started on one RddContext; stop the active one first".to_owned(),
+                "Only one StreamingContext may be started on one RddContext; stop the active one first"
+                    .to_owned(),
             ));
         }
         active.push(Arc::downgrade(&self.inner));

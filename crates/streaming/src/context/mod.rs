@@ -69,7 +69,12 @@ impl StreamingContext {
     }
 
     /// A context that takes its time from `clock`.
-    pub fn with_clock(rdd: RddContext, config: Config, interval: Duration, clock: Arc<dyn Clock>) -> Result<Self> {
+    pub fn with_clock(
+        rdd: RddContext,
+        config: Config,
+        interval: Duration,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self> {
         if !interval.is_positive() {
             return Err(Error::IllegalArgument(format!(
                 "the batch interval must be longer than zero, but is {interval}; set dstreams.batch.interval or --interval"
@@ -119,11 +124,15 @@ impl StreamingContext {
     /// called once, before the start.
     pub fn remember(&self, length: Duration) -> Result<()> {
         if !self.inner.scope.check_open() {
-            return Err(Error::IllegalState("remember must be called before the context is started".to_owned()));
+            return Err(Error::IllegalState(
+                "remember must be called before the context is started".to_owned(),
+            ));
         }
         let mut settings = self.inner.settings.lock();
         if let Some(present) = settings.remember {
-            return Err(Error::IllegalArgument(format!("the remember duration has been set to {present} already")));
+            return Err(Error::IllegalArgument(format!(
+                "the remember duration has been set to {present} already"
+            )));
         }
         settings.remember = Some(length);
         Ok(())

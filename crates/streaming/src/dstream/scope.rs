@@ -12,10 +12,9 @@ use parking_lot::{Mutex, RwLock};
 use crate::{
     clock::Clock,
     config::Config,
+    dstream::endpoint::{AnyInput, Output},
     error::{Error, Result},
     input::{Batches, StreamId},
-    dstream::endpoint::{AnyInput, Output},
-
     time::Duration,
 };
 
@@ -47,7 +46,12 @@ pub(crate) struct Scope {
 }
 
 impl Scope {
-    pub(crate) fn new(rdd: RddContext, clock: Arc<dyn Clock>, config: Arc<Config>, interval: Duration) -> Arc<Self> {
+    pub(crate) fn new(
+        rdd: RddContext,
+        clock: Arc<dyn Clock>,
+        config: Arc<Config>,
+        interval: Duration,
+    ) -> Arc<Self> {
         Arc::new(Self {
             rdd,
             clock,

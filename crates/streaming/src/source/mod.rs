@@ -8,12 +8,7 @@ use std::sync::Arc;
 use dstreams_rdd::{Data, Rdd, RddContext, Wire, codec::Compression};
 
 use crate::{
-    dstream::{
-        DStream, NewStream,
-        endpoint::AnyInput,
-        node::StreamNode,
-        scope::Scope,
-    },
+    dstream::{DStream, NewStream, endpoint::AnyInput, node::StreamNode, scope::Scope},
     error::{Error, Result},
     input::{BatchInput, Batches, InputInfo, StreamId},
     time::{Duration, Time},
@@ -121,7 +116,9 @@ struct InputNode<S>(Arc<InputStream<S>>);
 
 impl<S: Source> StreamNode<S::Record> for InputNode<S> {
     fn compute(&self, time: Time, batches: &Batches) -> Result<Option<Rdd<S::Record>>> {
-        let Some(input) = batches.get(time).and_then(|batch| batch.inputs.get(&self.0.id)) else { return Ok(None) };
+        let Some(input) = batches.get(time).and_then(|batch| batch.inputs.get(&self.0.id)) else {
+            return Ok(None);
+        };
         let plan = self.0.decode(input)?;
         self.0.source.rdd(&self.0.context, plan).map(Some)
     }
