@@ -171,13 +171,13 @@ impl Inner {
             };
             Arc::new(RunningGraph::start(scope, &settings)?)
         };
-        self.bus.start()?;
+        self.scope.bus().start()?;
         let mailbox = Mailbox::new();
         let completed = mailbox.sender.clone();
         let runner = Arc::new(Runner::start(
             scope.config().get(&keys::CONCURRENT_JOBS),
             clock,
-            Arc::clone(&self.bus),
+            Arc::clone(scope.bus()),
             Arc::clone(&self.progress),
             move |time| {
                 // After the generator has stopped there is nothing left to forget.
@@ -186,12 +186,12 @@ impl Inner {
         )?);
         // From here on listeners and user code see an active context.
         scope.set_state(StreamingContextState::Active);
-        self.bus.post(StreamingEvent::StreamingStarted(scope.clock().now()));
+        self.scope.bus().post(StreamingEvent::StreamingStarted(scope.clock().now()));
         for (number, input) in graph.inputs().iter().enumerate() {
             if let Err(error) = input.start() {
                 graph.inputs()[..number].iter().for_each(|started| started.stop(false));
                 runner.stop(false);
-                self.bus.stop();
+                self.scope.bus().stop();
                 return Err(error);
             }
         }
@@ -225,7 +225,7 @@ impl Inner {
             self.scope.rdd_context().cancel_all_jobs();
         }
         running.runner.stop(finished);
-        self.bus.stop();
+        self.scope.bus().stop();
         self.ended(StreamingContextState::Stopped);
     }
 

@@ -19,7 +19,7 @@ use crate::{
     config::{Config, keys},
     dstream::scope::{Scope, StreamingContextState},
     error::{Error, Result},
-    event::{ListenerBus, StreamingListener},
+    event::StreamingListener,
     time::{Duration, Time},
 };
 
@@ -43,7 +43,6 @@ pub struct StreamingContext {
 
 struct Inner {
     scope: Arc<Scope>,
-    bus: Arc<ListenerBus>,
     progress: Arc<Progress>,
     settings: Mutex<Settings>,
     phase: Mutex<life::Phase>,
@@ -88,7 +87,6 @@ impl StreamingContext {
         Ok(Self {
             inner: Arc::new(Inner {
                 scope: Scope::new(rdd, clock, Arc::new(config), interval),
-                bus: Arc::default(),
                 progress: Arc::default(),
                 settings: Mutex::new(settings),
                 phase: Mutex::new(life::Phase::Initialized),
@@ -150,12 +148,12 @@ impl StreamingContext {
 
     /// Adds a listener to the events of the context.
     pub fn add_listener(&self, listener: Arc<dyn StreamingListener>) {
-        self.inner.bus.add(listener);
+        self.inner.scope.bus().add(listener);
     }
 
     /// Removes a listener; compared by identity.
     pub fn remove_listener(&self, listener: &Arc<dyn StreamingListener>) {
-        self.inner.bus.remove(listener);
+        self.inner.scope.bus().remove(listener);
     }
 
     /// What is wrong with the graph so far: each operation that could not be added as asked, in order.

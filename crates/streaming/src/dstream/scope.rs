@@ -14,6 +14,7 @@ use crate::{
     config::Config,
     dstream::endpoint::{AnyInput, Output},
     error::{Error, Result},
+    event::ListenerBus,
     input::{Batches, StreamId},
     time::Duration,
 };
@@ -36,6 +37,7 @@ pub(crate) struct Scope {
     clock: Arc<dyn Clock>,
     config: Arc<Config>,
     interval: Duration,
+    bus: Arc<ListenerBus>,
     state: Mutex<StreamingContextState>,
     inputs: Mutex<Vec<Arc<dyn AnyInput>>>,
     outputs: Mutex<Vec<Output>>,
@@ -57,6 +59,7 @@ impl Scope {
             clock,
             config,
             interval,
+            bus: Arc::default(),
             state: Mutex::new(StreamingContextState::Initialized),
             inputs: Mutex::default(),
             outputs: Mutex::default(),
@@ -81,6 +84,11 @@ impl Scope {
 
     pub(crate) fn interval(&self) -> Duration {
         self.interval
+    }
+
+    /// Where events go.
+    pub(crate) fn bus(&self) -> &Arc<ListenerBus> {
+        &self.bus
     }
 
     pub(crate) fn state(&self) -> StreamingContextState {
