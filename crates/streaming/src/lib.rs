@@ -24,7 +24,8 @@ pub use config::Config;
 pub use context::{StopOptions, StreamingContext, get_or_create, run, run_with};
 pub use dstream::{DStream, scope::StreamingContextState};
 pub use dstreams_rdd::{
-    Accumulator, BoxError, Broadcast, Data, Key, Rdd, RddContext, StorageLevel, Text, Wire,
+    Accumulator, ArcPartitioner, BoxError, Broadcast, Data, HashPartitioner, Key, PairOptions, Partitioner, PartitionerId,
+    Partitioning, Rdd, RddContext, StorageLevel, Text, Wire, key_hash,
 };
 pub use error::{Error, Result};
 pub use event::StreamingListener;
