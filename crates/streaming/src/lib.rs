@@ -24,8 +24,8 @@ pub use config::Config;
 pub use context::{StopOptions, StreamingContext, get_or_create, run, run_with};
 pub use dstream::{DStream, scope::StreamingContextState};
 pub use dstreams_rdd::{
-    Accumulator, ArcPartitioner, BoxError, Broadcast, Data, HashPartitioner, Key, PairOptions, Partitioner, PartitionerId,
-    Partitioning, Rdd, RddContext, StorageLevel, Text, Wire, key_hash,
+    Accumulator, ArcPartitioner, BoxError, Broadcast, Data, HashPartitioner, Key, PairOptions, Partitioner,
+    PartitionerId, Partitioning, Rdd, RddContext, StorageLevel, Text, Wire, key_hash,
 };
 pub use error::{Error, Result};
 pub use event::StreamingListener;
