@@ -34,7 +34,9 @@ pub use chunk::Records;
 pub use context::{RddContext, RddOptions};
 pub use error::{BoxError, Error, Result, TaskError, TaskFailure};
 pub use operator::PairOptions;
-pub use partitioner::{ArcPartitioner, HashPartitioner, Partitioner, PartitionerId, key_hash};
+pub use partitioner::{
+    ArcPartitioner, HashPartitioner, Partitioner, PartitionerId, RangePartitioner, key_hash,
+};
 pub use rdd::{Compute, Rdd};
 pub use record::{Data, Key, Wire};
 pub use save::{SaveOptions, text_record::TextRecord};
