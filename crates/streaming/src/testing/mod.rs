@@ -38,6 +38,9 @@ pub fn run_batches<T: Data, U: Data>(
     Ok(output.batches())
 }
 
+/// How long a test waits in real time for input before it is declared stuck.
+const STUCK_AFTER: std::time::Duration = std::time::Duration::from_secs(60);
+
 /// A streaming context whose clock stands still until [`run`](Self::run) moves it, from time 0 on.
 ///
 /// ```
@@ -123,6 +126,26 @@ impl TestContext {
         Ok(())
     }
 
+    /// Runs batches until `done` says so, which it does in the end: for input that arrives in real time, as from a
+    /// socket.
+    ///
+    /// # Panics
+    ///
+    /// After a minute of real time, so that a test fails instead of hanging.
+    pub fn run_until(&self, done: impl Fn() -> bool) -> Result<()> {
+        let begun = std::time::Instant::now();
+        while !done() {
+            assert!(
+                begun.elapsed() < STUCK_AFTER,
+                "what the test waits for has not happened within a minute"
+            );
+            self.run(1)?;
+            // Whoever makes it happen may need the processor.
+            std::thread::yield_now();
+        }
+        Ok(())
+    }
+
     fn clock_time(&self) -> Time {
         use crate::clock::Clock as _;
         self.clock.now()
@@ -147,9 +170,12 @@ impl Drop for TestContext {
     }
 }
 
+/// A batch time and the records of the batch.
+type TimedRecords<T> = (Time, Vec<T>);
+
 /// What an output has collected so far.
 pub struct Collected<T> {
-    batches: Arc<Mutex<Vec<(Time, Vec<T>)>>>,
+    batches: Arc<Mutex<Vec<TimedRecords<T>>>>,
 }
 
 impl<T: Clone> Collected<T> {
