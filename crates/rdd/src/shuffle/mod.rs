@@ -21,7 +21,7 @@ use crate::{
 };
 
 pub(crate) mod aggregator;
-mod footprint;
+pub(crate) mod footprint;
 mod outputs;
 pub(crate) mod partitioning;
 mod reader;
@@ -169,12 +169,12 @@ fn count<R>(buckets: &[Vec<R>]) -> u64 {
 }
 
 /// A reservation to grow.
-fn nothing_reserved(context: &RddContext) -> Reservation {
+pub(crate) fn nothing_reserved(context: &RddContext) -> Reservation {
     context.memory().reserve(0).expect("nothing is always free")
 }
 
 /// Grows the reservation to `bytes`; says whether that much is reserved now.
-fn reserve(memory: &mut Reservation, bytes: usize) -> bool {
+pub(crate) fn reserve(memory: &mut Reservation, bytes: usize) -> bool {
     let more = bytes.saturating_sub(memory.bytes());
     more == 0 || memory.try_grow(more)
 }
