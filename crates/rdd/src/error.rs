@@ -3,7 +3,7 @@
 
 use std::{any::Any, fmt, sync::Arc};
 
-use crate::scheduler::task::TaskId;
+use crate::{codec::CodecError, scheduler::task::TaskId};
 
 /// The result of an action on a dataset.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -137,6 +137,15 @@ impl TaskError {
     /// Whether the input of the task has to be made again before another attempt makes sense.
     pub(crate) fn is_missing_input(&self) -> bool {
         matches!(self, Self::ShuffleMissing(_) | Self::BlockLost { .. })
+    }
+
+    /// Says which file of records failed.
+    pub(crate) fn frames(action: &'static str, path: impl AsRef<std::path::Path>, cause: CodecError) -> Self {
+        let cause = match cause {
+            CodecError::Io(cause) => cause,
+            cause => std::io::Error::new(std::io::ErrorKind::InvalidData, cause),
+        };
+        Self::io(action, path, cause)
     }
 
     /// Wraps an error of user code.

@@ -12,9 +12,7 @@ pub mod codec;
 mod context;
 mod error;
 pub mod event;
-mod interim;
 pub mod lineage;
-pub use interim::TextRecord;
 mod operator;
 mod partitioner;
 mod persist;
@@ -22,8 +20,10 @@ mod prepared;
 mod random;
 mod rdd;
 mod record;
+mod save;
 pub mod scheduler;
 mod shuffle;
+mod source;
 pub mod text;
 
 pub use accumulator::Accumulator;
@@ -36,5 +36,6 @@ pub use partitioner::{ArcPartitioner, HashPartitioner, Partitioner, PartitionerI
 pub use persist::StorageLevel;
 pub use rdd::{Compute, Rdd};
 pub use record::{Data, Key, Wire};
+pub use save::{SaveOptions, text_record::TextRecord};
 pub use shuffle::partitioning::Partitioning;
 pub use text::Text;

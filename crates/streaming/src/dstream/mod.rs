@@ -144,8 +144,9 @@ impl<T: Data> DStream<T> {
     /// Forgotten ones are missing; use [`remember`](crate::StreamingContext::remember) to keep them longer.
     ///
     /// ```
-    /// use dstreams_streaming::{testing::TestContext, Time};
+    /// use dstreams_streaming::{testing::TestContext, time::{Time, seconds}};
     /// let test = TestContext::new()?;
+    /// test.context().remember(seconds(10))?;
     /// let numbers = test.input(vec![vec![1], vec![2], vec![3]]);
     /// numbers.for_each_rdd(|_, _| Ok(()));
     /// test.run(3)?;

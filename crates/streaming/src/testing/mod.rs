@@ -147,9 +147,12 @@ impl Drop for TestContext {
     }
 }
 
+/// A batch time and the records of the batch.
+type TimedRecords<T> = (Time, Vec<T>);
+
 /// What an output has collected so far.
 pub struct Collected<T> {
-    batches: Arc<Mutex<Vec<(Time, Vec<T>)>>>,
+    batches: Arc<Mutex<Vec<TimedRecords<T>>>>,
 }
 
 impl<T: Clone> Collected<T> {
