@@ -21,7 +21,7 @@ use crate::{
 };
 
 pub(crate) mod aggregator;
-mod footprint;
+pub(crate) mod footprint;
 mod outputs;
 pub(crate) mod partitioning;
 mod reader;
