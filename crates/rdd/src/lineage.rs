@@ -65,7 +65,7 @@ pub trait ShuffleStage: Send + Sync {
     /// Computes one map partition and keeps its output.
     fn run_map_task(&self, partition: usize, task: &TaskContext) -> Result<(), TaskError>;
     /// Held while the stage runs, so that two jobs do not compute it twice.
-    fn lock(&self) -> &parking_lot::Mutex<()>;
+    fn lock(&self) -> &Mutex<()>;
 }
 
 /// Work on the driver that must precede the tasks of a dataset.
@@ -171,11 +171,8 @@ impl Lineage {
     }
 
     pub(crate) fn is_materialized(&self, partitions: &[usize]) -> bool {
-        self.storage
-            .read()
-            .as_ref()
-            .and_then(Weak::upgrade)
-            .is_some_and(|storage| storage.has_all(partitions))
+        let storage = self.storage.read().as_ref().and_then(Weak::upgrade);
+        storage.is_some_and(|storage| storage.has_all(partitions))
     }
 }
 

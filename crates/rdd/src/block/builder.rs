@@ -5,7 +5,7 @@
 use std::{sync::Arc, vec};
 
 use super::{
-    content::{BlockFile, Content},
+    content::{BlockFile, Content, Frames},
     kept::{BlockName, KeptBlock},
     memory::Reservation,
     policy::{Codec, Policy},
@@ -31,7 +31,7 @@ pub(crate) struct Builder<T> {
 
 enum Parts<T> {
     Records(Vec<Vec<T>>),
-    Frames(Vec<Box<[u8]>>, Codec<T>),
+    Frames(Frames, Codec<T>),
     File(BlockFile, Codec<T>),
 }
 
@@ -144,7 +144,7 @@ fn new_file(context: &RddContext) -> Result<BlockFile, TaskError> {
 
 /// Records that were collected in vain, so that they need not be computed twice.
 struct GivenBack<T> {
-    frames: Option<(vec::IntoIter<Box<[u8]>>, Codec<T>)>,
+    frames: Option<(<Frames as IntoIterator>::IntoIter, Codec<T>)>,
     records: vec::IntoIter<Vec<T>>,
     chunk: Option<Vec<T>>,
     /// None when the input has ended.

@@ -16,12 +16,15 @@ use crate::{
     scheduler::task::TaskContext,
 };
 
+/// A frame for each chunk.
+pub(super) type Frames = Vec<Box<[u8]>>;
+
 /// Where the records of a block are. Clones share them.
 pub(super) enum Content<T> {
     /// As records, chunk by chunk.
     Records(Arc<Vec<Vec<T>>>),
-    /// Serialized, a frame per chunk.
-    Frames(Arc<Vec<Box<[u8]>>>, Codec<T>),
+    /// Serialized.
+    Frames(Arc<Frames>, Codec<T>),
     /// Serialized in a file.
     File(SpillFile, Codec<T>),
 }
@@ -159,7 +162,7 @@ impl<T: Data> Chunks<T> for RecordChunks<T> {
 
 /// Decodes frames in memory.
 struct FrameChunks<T> {
-    frames: Arc<Vec<Box<[u8]>>>,
+    frames: Arc<Frames>,
     next: usize,
     codec: Codec<T>,
     task: TaskContext,

@@ -70,11 +70,16 @@ fn measure<T: Wire>(chunk: &[T]) -> usize {
 
 /// How records become bytes and back.
 pub(crate) struct Codec<T> {
-    pub(crate) encode: fn(&[T], Compression, &mut Vec<u8>) -> Result<(), CodecError>,
-    pub(crate) decode: fn(&[u8], &mut Vec<T>) -> Result<usize, CodecError>,
-    pub(crate) write: fn(&mut FrameWriter<SpillWriter>, &[T]) -> Result<u64, CodecError>,
-    pub(crate) read: fn(&mut FrameReader<SpillReader>, &mut Vec<T>) -> Result<usize, CodecError>,
+    pub(crate) encode: Encode<T>,
+    pub(crate) decode: Decode<T>,
+    pub(crate) write: Write<T>,
+    pub(crate) read: Read<T>,
 }
+
+type Encode<T> = fn(&[T], Compression, &mut Vec<u8>) -> Result<(), CodecError>;
+type Decode<T> = fn(&[u8], &mut Vec<T>) -> Result<usize, CodecError>;
+type Write<T> = fn(&mut FrameWriter<SpillWriter>, &[T]) -> Result<u64, CodecError>;
+type Read<T> = fn(&mut FrameReader<SpillReader>, &mut Vec<T>) -> Result<usize, CodecError>;
 
 impl<T: Wire> Codec<T> {
     fn new() -> Self {

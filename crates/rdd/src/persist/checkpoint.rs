@@ -51,7 +51,7 @@ impl<T: Wire> Rdd<T> {
         };
         if !self.is_checkpointed() && !self.lineage().is_marked() {
             let directory = directory.join(format!("rdd-{}", self.id().0));
-            self.lineage().mark(Mark::new(self, move |rdd| write(rdd, &directory)));
+            self.lineage().mark(Mark::boxed(self, move |rdd| write(rdd, &directory)));
         }
         Ok(())
     }
@@ -133,7 +133,7 @@ pub(super) struct Mark<T, F> {
 }
 
 impl<T: Data, F: Fn(&Rdd<T>) -> Result<()> + Send + Sync + 'static> Mark<T, F> {
-    pub(super) fn new(rdd: &Rdd<T>, work: F) -> Box<dyn Marked> {
+    pub(super) fn boxed(rdd: &Rdd<T>, work: F) -> Box<dyn Marked> {
         let marked = Arc::clone(&rdd.context().checkpoints().marked);
         marked.fetch_add(1, Ordering::AcqRel);
         Box::new(Self { rdd: rdd.downgrade(), work, marked })
@@ -177,27 +177,27 @@ fn part(directory: &Path, partition: usize) -> PathBuf {
     directory.join(format!("part-{partition:05}"))
 }
 
-/// Writes a partition under a name of the attempt, so that its own name always stands for a complete file.
+/// Writes a partition under a temporary name, so that its own name always stands for a complete file.
 fn write_part<T: Wire>(
     directory: &Path,
     mut chunks: BoxChunks<T>,
     compression: Compression,
     task: &TaskContext,
 ) -> Result<(), TaskError> {
-    let id = task.id();
-    let path = part(directory, id.partition);
-    let temporary = path.with_extension(format!("{}.{}.temporary", id.stage, id.attempt));
-    let failed = |cause| TaskError::frames("write checkpoint", &temporary, cause);
-    let file =
-        File::create(&temporary).map_err(|cause| TaskError::io("create checkpoint", &temporary, cause))?;
+    let path = part(directory, task.partition());
+    let failed = |cause| TaskError::frames("write checkpoint", &path, cause);
+    let file = tempfile::Builder::new()
+        .prefix(".part-")
+        .tempfile_in(directory)
+        .map_err(|cause| TaskError::io("create checkpoint in", directory, cause))?;
     let mut writer = FrameWriter::new(file, compression).map_err(failed)?;
     for_each_slice(&mut *chunks, |records| {
         task.add_records(records.len() as u64);
         writer.append(records).map(drop).map_err(failed)
     })?;
     let (file, _bytes) = writer.finish().map_err(failed)?;
-    let moved = file.sync_all().and_then(|()| fs::rename(&temporary, &path));
-    moved.map_err(|cause| TaskError::io("finish checkpoint", &path, cause))
+    let moved = file.as_file().sync_all().and_then(|()| Ok(file.persist(&path)?));
+    moved.map(drop).map_err(|cause| TaskError::io("finish checkpoint", &path, cause))
 }
 
 struct CheckpointChunks {

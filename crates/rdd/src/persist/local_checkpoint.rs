@@ -34,7 +34,7 @@ impl<T: Wire> Rdd<T> {
             let forgotten = kept.replace(self.new_slots(Policy::of(level.with_disk(), false)));
             drop(kept);
             drop(forgotten);
-            self.lineage().mark(Mark::new(self, cut_at_kept));
+            self.lineage().mark(Mark::boxed(self, cut_at_kept));
         }
         self.clone()
     }
