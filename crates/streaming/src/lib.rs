@@ -26,5 +26,8 @@ pub use dstreams_rdd::{Accumulator, Broadcast, Data, Key, Rdd, RddContext, Stora
 pub use error::{Error, Result};
 pub use event::StreamingListener;
 pub use input::{Batch, BatchInput, InputInfo, StreamId};
-pub use source::{QueueTake, RddQueue, Source};
+pub use source::{
+    BinaryRecords, FileContent, FileFault, FileProblem, FileReader, FileStreamOptions, QueueTake, RddQueue, SelectedFile,
+    Source, TextLines,
+};
 pub use time::{Duration, Time};
