@@ -67,8 +67,6 @@ pub(super) struct Listed {
     pub(super) files: Vec<SelectedFile>,
     /// What could not be listed, one line each.
     pub(super) problems: Vec<String>,
-    /// How many problems have come or gone since the last time; each of them was logged.
-    pub(super) changes: usize,
 }
 
 impl fmt::Display for Listing {
@@ -91,16 +89,31 @@ impl Listing {
         let mut failing = BTreeMap::new();
         let mut files = Vec::new();
         for directory in self.present_directories(&mut failing) {
-            if let Err(error) = self.list_one(&directory, &mut files) {
-                failing.insert(directory, error.to_string());
+            match self.visible_paths(&directory) {
+                Ok(paths) => list_files(paths, &mut files, &mut failing),
+                Err(error) => {
+                    failing.insert(directory, error.to_string());
+                }
             }
         }
-        let changes = self.note(&failing);
         let problems = failing
             .iter()
             .map(|(path, reason)| format!("cannot list {}: {reason}", path.display()))
             .collect();
-        Listed { files, problems, changes }
+        let mut failed_before = self.failing.lock();
+        for change in changes(&failed_before, &failing) {
+            match change {
+                Change::Fails(path, reason) => {
+                    let path = path.display();
+                    tracing::warn!(%path, reason, "cannot list what is monitored; new files are not seen");
+                }
+                Change::Recovered(path) => {
+                    tracing::info!(path = %path.display(), "what is monitored can be listed again");
+                }
+            }
+        }
+        *failed_before = failing;
+        Listed { files, problems }
     }
 
     fn present_directories(&self, failing: &mut BTreeMap<PathBuf, String>) -> Vec<PathBuf> {
@@ -129,7 +142,8 @@ impl Listing {
         found
     }
 
-    fn list_one(&self, directory: &Path, files: &mut Vec<SelectedFile>) -> io::Result<()> {
+    /// The paths in a directory that pass the filter, in the order of their names.
+    fn visible_paths(&self, directory: &Path) -> io::Result<Vec<PathBuf>> {
         let mut paths = Vec::new();
         for entry in fs::read_dir(directory)? {
             let path = entry?.path();
@@ -138,35 +152,45 @@ impl Listing {
             }
         }
         paths.sort_unstable();
-        for path in paths {
-            let metadata = match fs::metadata(&path) {
-                Ok(metadata) => metadata,
-                // It was moved away since its name was read.
-                Err(error) if error.kind() == ErrorKind::NotFound => continue,
-                Err(error) => return Err(error),
-            };
-            if metadata.is_file() {
-                files.push(SelectedFile::new(path, to_time(metadata.modified()?), metadata.len()));
+        Ok(paths)
+    }
+}
+
+/// Those of the paths that are files, as they are now.
+fn list_files(paths: Vec<PathBuf>, files: &mut Vec<SelectedFile>, failing: &mut BTreeMap<PathBuf, String>) {
+    for path in paths {
+        match fs::metadata(&path).and_then(|metadata| Ok((metadata.modified()?, metadata))) {
+            Ok((modified, metadata)) if metadata.is_file() => {
+                files.push(SelectedFile::new(path, to_time(modified), metadata.len()));
+            }
+            Ok(_) => {}
+            // It was moved away since its name was read.
+            Err(error) if error.kind() == ErrorKind::NotFound => {}
+            Err(error) => {
+                failing.insert(path, error.to_string());
             }
         }
-        Ok(())
     }
+}
 
-    /// Logs what fails now and did not before, or fails no more.
-    fn note(&self, now: &BTreeMap<PathBuf, String>) -> usize {
-        let mut before = self.failing.lock();
-        let mut changes = 0;
-        for (path, reason) in now.iter().filter(|(path, reason)| before.get(*path) != Some(*reason)) {
-            tracing::warn!(path = %path.display(), %reason, "cannot list a monitored directory; no new files are seen in it");
-            changes += 1;
-        }
-        for path in before.keys().filter(|path| !now.contains_key(*path)) {
-            tracing::info!(path = %path.display(), "a monitored directory can be listed again");
-            changes += 1;
-        }
-        before.clone_from(now);
-        changes
-    }
+/// What is different from the last time.
+#[derive(Debug, PartialEq, Eq)]
+enum Change<'a> {
+    /// This cannot be listed any more, or for another reason than before.
+    Fails(&'a Path, &'a str),
+    /// This can be listed again.
+    Recovered(&'a Path),
+}
+
+fn changes<'a>(
+    before: &'a BTreeMap<PathBuf, String>,
+    now: &'a BTreeMap<PathBuf, String>,
+) -> impl Iterator<Item = Change<'a>> {
+    let fails = now.iter().filter(|(path, reason)| before.get(*path) != Some(*reason));
+    let recovered = before.keys().filter(|path| !now.contains_key(*path));
+    fails
+        .map(|(path, reason)| Change::Fails(path, reason))
+        .chain(recovered.map(|path| Change::Recovered(path)))
 }
 
 /// The time in whole milliseconds, as batch times are.
@@ -174,5 +198,39 @@ pub(super) fn to_time(modified: SystemTime) -> Time {
     match modified.duration_since(UNIX_EPOCH) {
         Ok(since) => Time::ZERO + Duration::from(since),
         Err(before) => Time::ZERO - Duration::from(before.duration()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use super::*;
+
+    fn failing(reasons: &[(&str, &str)]) -> BTreeMap<PathBuf, String> {
+        reasons.iter().map(|(path, reason)| (PathBuf::from(path), (*reason).to_owned())).collect()
+    }
+
+    #[test]
+    fn a_problem_is_a_change_when_it_comes_when_its_reason_changes_and_when_it_goes() {
+        let (none, missing, denied) =
+            (failing(&[]), failing(&[("a", "missing")]), failing(&[("a", "denied")]));
+        let a = Path::new("a");
+        assert_eq!(changes(&none, &missing).collect::<Vec<_>>(), [Change::Fails(a, "missing")]);
+        assert_eq!(changes(&missing, &missing).count(), 0);
+        assert_eq!(changes(&missing, &denied).collect::<Vec<_>>(), [Change::Fails(a, "denied")]);
+        assert_eq!(changes(&denied, &none).collect::<Vec<_>>(), [Change::Recovered(a)]);
+    }
+
+    #[test]
+    fn a_path_is_a_directory_a_pattern_or_refused() {
+        let parse = |path: &str| Directories::parse(Path::new(path));
+        assert_eq!(parse("in/logs").unwrap(), Directories::One("in/logs".into()));
+        assert_eq!(parse("file:///in/logs").unwrap(), Directories::One("/in/logs".into()));
+        assert_eq!(parse("file:/in/2017-*").unwrap(), Directories::Matching("/in/2017-*".to_owned()));
+        assert_eq!(parse("C:logs").unwrap(), Directories::One("C:logs".into()));
+        for refused in ["hdfs://namenode:8040/logs", "in/[a", "", "file:"] {
+            assert!(matches!(parse(refused), Err(Error::IllegalArgument(_))), "{refused}");
+        }
     }
 }

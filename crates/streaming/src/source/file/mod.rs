@@ -6,12 +6,7 @@ mod problem;
 mod reader;
 mod selection;
 
-use std::{
-    ffi::OsString,
-    fmt,
-    path::{Path, PathBuf},
-    sync::Arc,
-};
+use std::{ffi::OsString, fmt, path::Path, sync::Arc};
 
 use dstreams_rdd::{Rdd, RddContext, chunk::BoxChunks, source::ByteRange};
 use parking_lot::Mutex;
@@ -235,22 +230,5 @@ impl<R: FileReader> Source for FileSource<R> {
 
     fn forget(&self, time: Time) {
         self.problems.forget(time);
-    }
-}
-
-impl InputInfo {
-    /// The metadata key of the files that a batch reads, one path per line.
-    pub const FILES: &'static str = "files";
-
-    /// The metadata key of what was wrong with a file stream up to the making of the batch, one line each.
-    pub const PROBLEMS: &'static str = "problems";
-
-    /// The metadata key of how many files of earlier batches could not be read, since the start of the stream.
-    pub const DEAD_FILES: &'static str = "deadFiles";
-}
-
-impl From<SelectedFile> for PathBuf {
-    fn from(file: SelectedFile) -> Self {
-        Self::from(file.path)
     }
 }

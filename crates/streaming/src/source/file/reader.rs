@@ -254,6 +254,9 @@ impl Report {
     fn check_file(&self) -> Result<(), FileFault> {
         let metadata =
             fs::metadata(self.file.path()).map_err(|error| FileFault::Unreadable(error.to_string()))?;
+        if !metadata.is_file() {
+            return Err(FileFault::Unreadable("it is not a file any more".to_owned()));
+        }
         let (selected, found) = (self.file.length(), metadata.len());
         if found < selected {
             return Err(FileFault::Shorter { selected, found });
