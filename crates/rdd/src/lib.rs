@@ -23,7 +23,7 @@ mod record;
 mod save;
 pub mod scheduler;
 mod shuffle;
-mod source;
+pub mod source;
 pub mod text;
 
 pub use accumulator::Accumulator;
