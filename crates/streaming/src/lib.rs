@@ -1,8 +1,33 @@
 // SPDX-License-Identifier: Apache-2.0
-//! Discretized streams.
+//! Discretized streams: a stream is a sequence of small batches, each batch a dataset.
+#![deny(unsafe_code)]
 
+mod batch;
 pub mod clock;
 pub mod config;
+mod context;
+mod dstream;
+mod error;
+pub mod event;
+mod graph;
+mod input;
+mod operator;
+mod output;
 pub mod rate;
+pub mod receiver;
+mod source;
+pub mod testing;
 pub mod time;
 pub mod timer;
+
+pub use config::Config;
+pub use context::{StopOptions, StreamingContext, get_or_create, run, run_with};
+pub use dstream::{DStream, scope::StreamingContextState};
+pub use dstreams_rdd::{
+    Accumulator, BoxError, Broadcast, Data, Key, Rdd, RddContext, StorageLevel, Text, Wire,
+};
+pub use error::{Error, Result};
+pub use event::StreamingListener;
+pub use input::{Batch, BatchInput, InputInfo, StreamId};
+pub use source::{QueueTake, RddQueue, Source, SourceContext};
+pub use time::{Duration, Time};

@@ -1,9 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 //! The operations that make one dataset from others, by kind.
 
+mod cartesian;
+mod coalesce;
 mod join;
 mod narrow;
 mod pair;
+mod sample;
 mod shuffled;
+mod union;
+mod zip;
 
 pub use pair::PairOptions;

@@ -37,6 +37,12 @@ pub enum ConfigError {
         /// What was given.
         text: String,
     },
+    /// The command line has an option that nobody knows, or one without its value.
+    #[error("{problem}; --help lists the options")]
+    CommandLine {
+        /// What is wrong.
+        problem: String,
+    },
     /// A properties file does not follow the grammar.
     #[error("{}:{line}: {problem}", path.display())]
     Syntax {

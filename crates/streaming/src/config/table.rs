@@ -41,6 +41,7 @@ macro_rules! table {
         /// The typed constant of every key.
         pub mod keys {
             use super::super::key::Key;
+            use super::super::master::Master;
             use super::super::value::Bound::{self, Above, AtLeast};
             use super::super::value::{ByteSize, TextForm, TimeForm};
             use crate::time::{Duration, TimeUnit};
@@ -65,8 +66,8 @@ macro_rules! table {
 
 table! {
     "Application" {
-        MASTER: String, "spark.master", TextForm::Any, default_to "local[*]",
-            "Where the program runs: `local[n]` with n threads, `local[*]` with one per core, `local[n,f]` with f attempts per task, or the address of a cluster.";
+        MASTER: Master, "spark.master", (), default_to "local[*]",
+            "Where the program runs: `local[n]` with n threads, `local[*]` with one per core, `local[n,f]` with f attempts per task.";
         APP_NAME: Option<String>, "spark.app.name", TextForm::Any, unset_means "the name given in the program",
             "Name of the application in the UI, the metrics and what outputs record.";
         BATCH_INTERVAL: Duration, "dstreams.batch.interval", MILLIS_ABOVE_ZERO, default_to "1s",
@@ -75,7 +76,7 @@ table! {
             "Where checkpoints and logs are kept; what the program recovers from.";
         CONCURRENT_JOBS: usize, "spark.streaming.concurrentJobs", AtLeast(1), default_to "1",
             "How many outputs of batches run at the same time. Above 1, batches may overtake each other.";
-        STOP_GRACEFULLY_ON_SHUTDOWN: bool, "spark.streaming.stopGracefullyOnShutdown", (), default_to "false",
+        STOP_GRACEFULLY_ON_SHUTDOWN: bool, "spark.streaming.stopGracefullyOnShutdown", (), default_to "true",
             "Whether a termination signal lets received data be processed before the program ends.";
         GRACEFUL_STOP_TIMEOUT: Option<Duration>, "spark.streaming.gracefulStopTimeout", MILLIS_ABOVE_ZERO, unset_means "10 batch intervals",
             "How long a graceful stop waits for batches to be generated and finished.";

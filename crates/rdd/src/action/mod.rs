@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Actions: operations that run a job and return its result to the driver.
 
-use std::sync::Arc;
+pub(crate) mod ordered;
+
+use std::{collections::HashMap, sync::Arc};
 
 use parking_lot::Mutex;
 
@@ -20,18 +22,18 @@ impl<T: Data> Rdd<T> {
         partitions: &[usize],
         f: impl Fn(BoxChunks<T>, &TaskContext) -> Result<R, TaskError> + Send + Sync + 'static,
     ) -> Result<Vec<R>> {
-        let results: Arc<Mutex<Vec<(usize, R)>>> = Arc::new(Mutex::new(Vec::with_capacity(partitions.len())));
+        // By partition, so that a task that fails after it has left its result, and is tried again, leaves one result.
+        let results: Arc<Mutex<HashMap<usize, R>>> = Arc::default();
         let (rdd, sink) = (self.clone(), Arc::clone(&results));
         let body: TaskBody = Arc::new(move |task: &TaskContext| {
             let result = f(rdd.chunks(task.partition(), task)?, task)?;
-            sink.lock().push((task.partition(), result));
+            sink.lock().insert(task.partition(), result);
             Ok(())
         });
         self.context().scheduler().run_job(self.lineage(), partitions, &body)?;
         drop(body);
         let mut results = std::mem::take(&mut *results.lock());
-        results.sort_by_key(|(partition, _)| partitions.iter().position(|p| p == partition));
-        Ok(results.into_iter().map(|(_, result)| result).collect())
+        Ok(partitions.iter().filter_map(|partition| results.remove(partition)).collect())
     }
 
     pub(crate) fn run_all<R: Send + 'static>(
@@ -68,7 +70,12 @@ impl<T: Data> Rdd<T> {
     /// # Ok::<(), dstreams_rdd::Error>(())
     /// ```
     pub fn count(&self) -> Result<u64> {
-        let counts = self.run_all(|mut chunks, task| {
+        Ok(self.count_in(&(0..self.num_partitions()).collect::<Vec<_>>())?.into_iter().sum())
+    }
+
+    /// How many records there are in each of the given partitions.
+    pub(crate) fn count_in(&self, partitions: &[usize]) -> Result<Vec<u64>> {
+        self.run(partitions, |mut chunks, task| {
             let mut count = 0u64;
             for_each_slice(&mut *chunks, |records| {
                 count += records.len() as u64;
@@ -76,8 +83,7 @@ impl<T: Data> Rdd<T> {
             })?;
             task.add_records(count);
             Ok(count)
-        })?;
-        Ok(counts.into_iter().sum())
+        })
     }
 
     /// The first `n` records. Looks at one partition first and at more only when that was not enough.

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Configuration: one table of keys, and the values a program was given with where each came from.
 
+mod command_line;
 mod error;
 mod ignored;
 mod key;
+mod master;
 mod nearest;
 mod properties;
 mod render;
@@ -16,8 +18,10 @@ use std::fmt;
 use std::fs;
 use std::path::Path;
 
+pub use command_line::CommandLine;
 pub use error::{ConfigError, Origin, Warning};
 pub use key::Key;
+pub use master::Master;
 pub use render::{help, markdown};
 pub use table::keys;
 pub use value::{Bound, ByteSize, ConfigValue, TextForm, TimeForm};

@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Makes a batch at every multiple of the interval: fixes its input, makes its jobs, hands them to the runner.
+
+use std::{sync::Arc, thread::JoinHandle};
+
+use crossbeam_channel::{Receiver, Sender, unbounded};
+use parking_lot::Mutex;
+
+use super::{progress::Progress, runner::Runner};
+use crate::{
+    dstream::scope::Scope,
+    error::{Error, Result},
+    graph::RunningGraph,
+    time::Time,
+    timer::{RecurringTimer, RunningTimer, StopTimer},
+};
+
+/// The timer and the thread on which graphs are asked for jobs; streams are never touched by two threads at once.
+pub(crate) struct Generator {
+    messages: Sender<Message>,
+    timer: Mutex<Option<RunningTimer>>,
+    thread: Mutex<Option<JoinHandle<()>>>,
+}
+
+/// What the generator thread is told, in order.
+pub(crate) enum Message {
+    /// The time of a batch has come.
+    Generate(Time),
+    /// All jobs of a batch have ended.
+    Completed(Time),
+    /// Received data may be left: make one more batch at this time if so.
+    Drain(Time),
+    /// Nothing more will come.
+    Stop,
+}
+
+/// A generator that is not started yet: the channel must exist before the runner that reports to it.
+pub(crate) struct Mailbox {
+    pub(crate) sender: Sender<Message>,
+    receiver: Receiver<Message>,
+}
+
+impl Mailbox {
+    pub(crate) fn new() -> Self {
+        let (sender, receiver) = unbounded();
+        Self { sender, receiver }
+    }
+}
+
+impl Generator {
+    /// Starts to make batches, the first at `first`.
+    pub(crate) fn start(
+        mailbox: Mailbox,
+        scope: &Arc<Scope>,
+        graph: Arc<RunningGraph>,
+        runner: Arc<Runner>,
+        progress: Arc<Progress>,
+        first: Time,
+    ) -> Result<Self> {
+        let Mailbox { sender, receiver } = mailbox;
+        let worker = Worker { scope: Arc::clone(scope), graph, runner, progress };
+        let thread = std::thread::Builder::new()
+            .name("dstreams-generator".to_owned())
+            .spawn(move || worker.work(&receiver))
+            .map_err(|cause| Error::system("start the batch generator", cause))?;
+        let ticks = sender.clone();
+        let timer = RecurringTimer::new(
+            "dstreams-batch-timer",
+            Arc::clone(scope.clock()),
+            scope.interval(),
+            move |time| {
+                // The generator thread outlives the timer.
+                let _ = ticks.send(Message::Generate(time));
+            },
+        )
+        .and_then(|timer| timer.start_at(first))
+        .map_err(Error::source)?;
+        Ok(Self { messages: sender, timer: Mutex::new(Some(timer)), thread: Mutex::new(Some(thread)) })
+    }
+
+    /// Stops the clockwork. With `drain`, received data that is left gets a last batch, made at once.
+    pub(crate) fn stop_timer(&self, scope: &Scope, drain: bool) {
+        let timer = self.timer.lock().take();
+        let last = timer.and_then(|timer| timer.stop(StopTimer::Now));
+        if drain {
+            let next = last.map_or_else(
+                || scope.clock().now().next_multiple(scope.interval(), Time::ZERO),
+                |last| last + scope.interval(),
+            );
+            let _ = self.messages.send(Message::Drain(next));
+        }
+    }
+
+    /// Ends the thread after what it was told before.
+    pub(crate) fn join(&self) {
+        let _ = self.messages.send(Message::Stop);
+        if self.thread.lock().take().is_some_and(|thread| thread.join().is_err()) {
+            tracing::error!("the batch generator panicked");
+        }
+    }
+}
+
+struct Worker {
+    scope: Arc<Scope>,
+    graph: Arc<RunningGraph>,
+    runner: Arc<Runner>,
+    progress: Arc<Progress>,
+}
+
+impl Worker {
+    fn work(&self, messages: &Receiver<Message>) {
+        for message in messages {
+            match message {
+                Message::Generate(time) => self.generate(time),
+                Message::Completed(time) => self.forget(time),
+                Message::Drain(time) => {
+                    if self.graph.inputs().iter().any(|input| input.has_unplanned()) {
+                        self.generate(time);
+                    }
+                }
+                Message::Stop => return,
+            }
+        }
+    }
+
+    fn generate(&self, time: Time) {
+        if let Err(error) = self.try_generate(time) {
+            self.progress.report(error);
+            self.forget(time);
+        }
+        self.progress.batch_generated(time);
+    }
+
+    fn try_generate(&self, time: Time) -> Result<()> {
+        let batch = Arc::new(self.graph.plan(time)?);
+        self.scope.batches().write().insert(Arc::clone(&batch));
+        let jobs = self.graph.jobs(time, &self.scope.batches().read())?;
+        self.runner.submit(&batch, jobs);
+        Ok(())
+    }
+
+    fn forget(&self, time: Time) {
+        let forgotten = self.graph.forget(time);
+        self.scope.batches().write().forget(forgotten);
+    }
+}

@@ -1,0 +1,6 @@
+// SPDX-License-Identifier: Apache-2.0
+//! The life of a batch: its time comes, its input is fixed, its jobs run, it is forgotten.
+
+pub(crate) mod generator;
+pub(crate) mod progress;
+pub(crate) mod runner;

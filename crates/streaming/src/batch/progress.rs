@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: Apache-2.0
+//! How far a context has come: which batches are pending, what went wrong, whether it has stopped. Threads wait here.
+
+use std::collections::BTreeSet;
+
+use parking_lot::{Condvar, Mutex};
+
+use crate::{
+    clock::{Clock, StopFlag, Waited},
+    error::{Error, Result},
+    time::{Duration, Time},
+};
+
+/// Shared by the generator, the runner and everybody who waits for them.
+#[derive(Default)]
+pub(crate) struct Progress {
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    /// Batches up to this time have been generated, or have failed to be.
+    generated: Option<Time>,
+    /// Batches with jobs that have not all ended.
+    pending: BTreeSet<Time>,
+    /// The latest error. It stays: whoever waits later gets it too.
+    error: Option<Error>,
+    stopped: bool,
+    /// Raised on every error and stop, to end waits that are bound to the clock.
+    news: Vec<StopFlag>,
+    /// Raised when no batch is pending any more.
+    idle: Vec<StopFlag>,
+}
+
+impl Progress {
+    pub(crate) fn batch_submitted(&self, time: Time) {
+        self.state.lock().pending.insert(time);
+    }
+
+    pub(crate) fn batch_ended(&self, time: Time) {
+        let mut state = self.state.lock();
+        state.pending.remove(&time);
+        if state.pending.is_empty() {
+            state.idle.drain(..).for_each(|flag| flag.raise());
+        }
+        self.changed.notify_all();
+    }
+
+    pub(crate) fn batch_generated(&self, time: Time) {
+        self.state.lock().generated = Some(time);
+        self.changed.notify_all();
+    }
+
+    pub(crate) fn report(&self, error: Error) {
+        tracing::error!(%error, "streaming error");
+        let mut state = self.state.lock();
+        state.error = Some(error);
+        state.tell();
+        self.changed.notify_all();
+    }
+
+    pub(crate) fn stopped(&self) {
+        let mut state = self.state.lock();
+        state.stopped = true;
+        state.tell();
+        self.changed.notify_all();
+    }
+
+    pub(crate) fn pending(&self) -> Vec<Time> {
+        self.state.lock().pending.iter().copied().collect()
+    }
+
+    pub(crate) fn error(&self) -> Option<Error> {
+        self.state.lock().error.clone()
+    }
+
+    /// Blocks until an error is reported or the context has stopped; the error goes first.
+    pub(crate) fn await_termination(&self) -> Result<()> {
+        let mut state = self.state.lock();
+        loop {
+            if let Some(error) = &state.error {
+                return Err(error.clone());
+            }
+            if state.stopped {
+                return Ok(());
+            }
+            self.changed.wait(&mut state);
+        }
+    }
+
+    /// As [`await_termination`](Self::await_termination), for at most `timeout`; true when the context has stopped.
+    pub(crate) fn await_termination_or_timeout(&self, clock: &dyn Clock, timeout: Duration) -> Result<bool> {
+        let news = StopFlag::new();
+        {
+            let mut state = self.state.lock();
+            if let Some(error) = &state.error {
+                return Err(error.clone());
+            }
+            if state.stopped {
+                return Ok(true);
+            }
+            state.news.push(news.clone());
+        }
+        let waited = clock.sleep(timeout, &news);
+        if waited == Waited::Reached {
+            // Nobody needs the flag any more; raised, it goes with the next look at the list.
+            news.raise();
+        }
+        let mut state = self.state.lock();
+        state.news.retain(|flag| !flag.is_raised());
+        match &state.error {
+            Some(error) => Err(error.clone()),
+            None => Ok(state.stopped),
+        }
+    }
+
+    /// Blocks until the batch at `time` has been generated and all batches up to it have ended.
+    pub(crate) fn await_batch(&self, time: Time) {
+        let mut state = self.state.lock();
+        while !state.stopped
+            && (state.generated.is_none_or(|generated| generated < time)
+                || state.pending.first().is_some_and(|&first| first <= time))
+        {
+            self.changed.wait(&mut state);
+        }
+    }
+
+    /// Blocks until no batch is pending, or until `deadline` on `clock`; true when none is.
+    pub(crate) fn await_idle(&self, clock: &dyn Clock, deadline: Time) -> bool {
+        let idle = StopFlag::new();
+        {
+            let mut state = self.state.lock();
+            if state.pending.is_empty() {
+                return true;
+            }
+            state.idle.push(idle.clone());
+        }
+        clock.wait_until(deadline, &idle) == Waited::Stopped
+    }
+}
+
+impl State {
+    fn tell(&mut self) {
+        self.news.drain(..).for_each(|flag| flag.raise());
+    }
+}

@@ -1,0 +1,183 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Runs the jobs of batches: one after the other in definition order, or several at once when so configured.
+
+use std::{collections::BTreeMap, sync::Arc, thread::JoinHandle};
+
+use crossbeam_channel::{Receiver, Sender, unbounded};
+use parking_lot::Mutex;
+
+use super::progress::Progress;
+use crate::{
+    clock::Clock,
+    dstream::endpoint::OutputJob,
+    error::{Error, Result},
+    event::{BatchInfo, ListenerBus, OutputOperationInfo, StreamingEvent},
+    graph::Job,
+    input::Batch,
+    time::Time,
+};
+
+/// The job threads of a context (`spark.streaming.concurrentJobs` of them).
+pub(crate) struct Runner {
+    shared: Arc<Shared>,
+    queue: Mutex<Option<Sender<QueuedJob>>>,
+    workers: Mutex<Vec<JoinHandle<()>>>,
+}
+
+struct Shared {
+    clock: Arc<dyn Clock>,
+    bus: Arc<ListenerBus>,
+    progress: Arc<Progress>,
+    running: Mutex<BTreeMap<Time, Running>>,
+    completed: Box<dyn Fn(Time) + Send + Sync>,
+    abandoned: crate::clock::StopFlag,
+}
+
+/// A batch whose jobs have not all ended.
+struct Running {
+    info: BatchInfo,
+    jobs_left: usize,
+}
+
+struct QueuedJob {
+    batch: Time,
+    output: usize,
+    run: OutputJob,
+}
+
+impl Runner {
+    /// Starts `threads` job threads. `completed` is called when all jobs of a batch have ended.
+    pub(crate) fn start(
+        threads: usize,
+        clock: Arc<dyn Clock>,
+        bus: Arc<ListenerBus>,
+        progress: Arc<Progress>,
+        completed: impl Fn(Time) + Send + Sync + 'static,
+    ) -> Result<Self> {
+        let shared = Arc::new(Shared {
+            clock,
+            bus,
+            progress,
+            running: Mutex::default(),
+            completed: Box::new(completed),
+            abandoned: crate::clock::StopFlag::new(),
+        });
+        let (sender, receiver) = unbounded();
+        let workers = (0..threads.max(1))
+            .map(|number| {
+                let (shared, jobs): (_, Receiver<QueuedJob>) = (Arc::clone(&shared), receiver.clone());
+                std::thread::Builder::new()
+                    .name(format!("dstreams-job-{number}"))
+                    .spawn(move || jobs.iter().for_each(|job| shared.run(job)))
+            })
+            .collect::<std::io::Result<Vec<_>>>()
+            .map_err(|cause| Error::system("start the job threads", cause))?;
+        Ok(Self { shared, queue: Mutex::new(Some(sender)), workers: Mutex::new(workers) })
+    }
+
+    /// Queues the jobs of a batch. A batch without jobs is complete at once, and nobody hears of it.
+    pub(crate) fn submit(&self, batch: &Batch, jobs: Vec<Job>) {
+        if jobs.is_empty() {
+            (self.shared.completed)(batch.time);
+            return;
+        }
+        let output_operations = jobs
+            .iter()
+            .map(|job| {
+                let info = OutputOperationInfo {
+                    batch_time: batch.time,
+                    id: job.id,
+                    name: job.name.clone(),
+                    description: job.description.clone(),
+                    start_time: None,
+                    end_time: None,
+                    failure_reason: None,
+                };
+                (job.id, info)
+            })
+            .collect();
+        let info = BatchInfo {
+            batch_time: batch.time,
+            inputs: batch.inputs.iter().map(|(&id, input)| (id, input.info.clone())).collect(),
+            submission_time: self.shared.clock.now(),
+            processing_start_time: None,
+            processing_end_time: None,
+            output_operations,
+        };
+        self.shared.progress.batch_submitted(batch.time);
+        self.shared.bus.post(StreamingEvent::BatchSubmitted(info.clone()));
+        self.shared.running.lock().insert(batch.time, Running { info, jobs_left: jobs.len() });
+        if let Some(queue) = &*self.queue.lock() {
+            for job in jobs {
+                // The workers hold the other end for as long as this one is open.
+                let _ = queue.send(QueuedJob { batch: batch.time, output: job.id, run: job.run });
+            }
+        }
+    }
+
+    /// Ends the threads: after the jobs that are queued, or at once after those that run.
+    pub(crate) fn stop(&self, finish_queued: bool) {
+        if !finish_queued {
+            self.shared.abandoned.raise();
+        }
+        drop(self.queue.lock().take());
+        let workers = std::mem::take(&mut *self.workers.lock());
+        for worker in workers {
+            if worker.thread().id() != std::thread::current().id() && worker.join().is_err() {
+                tracing::error!("a job thread panicked");
+            }
+        }
+    }
+}
+
+impl Shared {
+    fn run(&self, job: QueuedJob) {
+        if self.abandoned.is_raised() {
+            return;
+        }
+        let started = self.clock.now();
+        let name = self.update(job.batch, |batch| {
+            if batch.info.processing_start_time.is_none() {
+                batch.info.processing_start_time = Some(started);
+                self.bus.post(StreamingEvent::BatchStarted(batch.info.clone()));
+            }
+            let output = batch.info.output_operations.get_mut(&job.output)?;
+            output.start_time = Some(started);
+            self.bus.post(StreamingEvent::OutputOperationStarted(output.clone()));
+            Some(output.name.clone())
+        });
+        let result = (job.run)();
+        let ended = self.clock.now();
+        let failure = result.err().map(|cause| Error::Output {
+            time: job.batch,
+            output: job.output,
+            name: name.flatten().unwrap_or_default(),
+            cause: Box::new(cause),
+        });
+        let done = self.update(job.batch, |batch| {
+            batch.jobs_left -= 1;
+            if let Some(output) = batch.info.output_operations.get_mut(&job.output) {
+                output.end_time = Some(ended);
+                output.failure_reason = failure.as_ref().map(ToString::to_string);
+                self.bus.post(StreamingEvent::OutputOperationCompleted(output.clone()));
+            }
+            batch.jobs_left == 0
+        });
+        if let Some(error) = failure {
+            self.progress.report(error);
+        }
+        if done == Some(true) {
+            let batch = self.running.lock().remove(&job.batch);
+            if let Some(mut batch) = batch {
+                batch.info.processing_end_time = Some(ended);
+                self.bus.post(StreamingEvent::BatchCompleted(batch.info));
+            }
+            (self.completed)(job.batch);
+            self.progress.batch_ended(job.batch);
+        }
+    }
+
+    fn update<R>(&self, batch: Time, change: impl FnOnce(&mut Running) -> R) -> Option<R> {
+        self.running.lock().get_mut(&batch).map(change)
+    }
+}

@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: Apache-2.0
+//! The two ends of a graph as the generator sees them: inputs that give batches their data, outputs that make jobs.
+
+use std::sync::Arc;
+
+use super::node::AnyNode;
+use crate::{
+    error::Result,
+    input::{BatchInput, Batches, StreamId},
+    time::Time,
+};
+
+/// An input stream without the type of its records.
+pub(crate) trait AnyInput: Send + Sync {
+    /// Its number.
+    fn id(&self) -> StreamId;
+
+    /// What pages call it, such as `Socket stream [0]`.
+    fn name(&self) -> String;
+
+    /// Whether a receiver feeds it.
+    fn has_receiver(&self) -> bool;
+
+    /// Fixes what it gives to the batch at `time`; nothing when it has no dataset then.
+    fn plan(&self, time: Time) -> Result<Option<BatchInput>>;
+
+    /// Takes back what it gave to a batch that never came to be.
+    fn give_back(&self, input: &BatchInput);
+
+    /// Starts to take in data.
+    fn start(&self) -> Result<()>;
+
+    /// Stops to take in data; what was received stays and can still be planned.
+    fn stop(&self, graceful: bool);
+
+    /// Whether it holds received data that no batch has taken yet.
+    fn has_unplanned(&self) -> bool;
+
+    /// Frees what batches at and before `time` were made from.
+    fn forget(&self, time: Time);
+}
+
+/// The work of one output for one batch.
+pub(crate) type OutputJob = Box<dyn FnOnce() -> Result<()> + Send>;
+
+/// Makes the work of an output for a batch; none when its stream has no dataset then.
+pub(crate) type MakeJob = Arc<dyn Fn(Time, &Batches) -> Result<Option<OutputJob>> + Send + Sync>;
+
+/// An output operation.
+#[derive(Clone)]
+pub(crate) struct Output {
+    /// What pages call it: its kind and where it stands in the program.
+    pub(crate) name: String,
+    /// The same at greater length.
+    pub(crate) description: String,
+    /// The stream that is put out.
+    pub(crate) stream: Arc<dyn AnyNode>,
+    pub(crate) make_job: MakeJob,
+}

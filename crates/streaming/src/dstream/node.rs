@@ -1,0 +1,223 @@
+// SPDX-License-Identifier: Apache-2.0
+//! A stream as a node of the graph: what it is derived from, its grid of times, and the datasets it remembers.
+
+use std::{
+    collections::BTreeMap,
+    fmt,
+    panic::Location,
+    sync::{Arc, OnceLock},
+};
+
+use dstreams_rdd::{Data, Rdd};
+use parking_lot::Mutex;
+
+use super::NewStream;
+use crate::{
+    error::Result,
+    input::Batches,
+    time::{Duration, Time},
+};
+
+/// How a kind of stream makes the dataset of a batch. Five kinds suffice: input, transform, window, reduced window,
+/// state.
+pub(crate) trait StreamNode<T>: Send + Sync {
+    /// The dataset at `time`; nothing when the stream has none, which is different from an empty one.
+    fn compute(&self, time: Time, batches: &Batches) -> Result<Option<Rdd<T>>>;
+}
+
+impl<T, F> StreamNode<T> for F
+where
+    F: Fn(Time, &Batches) -> Result<Option<Rdd<T>>> + Send + Sync,
+{
+    fn compute(&self, time: Time, batches: &Batches) -> Result<Option<Rdd<T>>> {
+        self(time, batches)
+    }
+}
+
+/// Sets how a new dataset is kept.
+pub(crate) type Keep<T> = Box<dyn Fn(&Rdd<T>) + Send + Sync>;
+
+/// A stream: its place in the graph, how it computes, and what it has computed.
+pub(crate) struct Node<T> {
+    meta: NodeMeta,
+    kind: Box<dyn StreamNode<T>>,
+    keep: OnceLock<Keep<T>>,
+    remembered: Mutex<BTreeMap<Time, Rdd<T>>>,
+}
+
+impl<T: Data> Node<T> {
+    pub(crate) fn new(meta: NodeMeta, kind: impl StreamNode<T> + 'static) -> Self {
+        Self { meta, kind: Box::new(kind), keep: OnceLock::new(), remembered: Mutex::default() }
+    }
+
+    pub(crate) fn keep_with(&self, keep: Keep<T>) {
+        let _first_level_stays = self.keep.set(keep);
+    }
+
+    pub(crate) fn rdd_at(&self, time: Time, batches: &Batches) -> Result<Option<Rdd<T>>> {
+        if !self.meta.is_on_grid(time) {
+            return Ok(None);
+        }
+        if let Some(rdd) = self.remembered.lock().get(&time) {
+            return Ok(Some(rdd.clone()));
+        }
+        let Some(rdd) = self.kind.compute(time, batches)? else { return Ok(None) };
+        let rdd = match self.meta.name() {
+            Some(name) => rdd.named(name),
+            None => rdd,
+        };
+        if let Some(keep) = self.keep.get() {
+            keep(&rdd);
+        }
+        self.remembered.lock().insert(time, rdd.clone());
+        Ok(Some(rdd))
+    }
+}
+
+impl<T> Node<T> {
+    pub(crate) fn meta(&self) -> &NodeMeta {
+        &self.meta
+    }
+}
+
+/// A node without the type of its records.
+pub(crate) trait AnyNode: Send + Sync {
+    /// Its place in the graph.
+    fn meta(&self) -> &NodeMeta;
+
+    /// Forgets the datasets at and before `time`.
+    fn forget(&self, time: Time);
+}
+
+impl<T: Data> AnyNode for Node<T> {
+    fn meta(&self) -> &NodeMeta {
+        &self.meta
+    }
+
+    fn forget(&self, time: Time) {
+        // Dropped outside of the lock: the last handle of a dataset frees its blocks and files.
+        let _forgotten = {
+            let mut remembered = self.remembered.lock();
+            let kept = remembered.split_off(&(time + Duration::from_millis(1)));
+            std::mem::replace(&mut *remembered, kept)
+        };
+    }
+}
+
+/// The place of a stream in the graph.
+pub(crate) struct NodeMeta {
+    id: usize,
+    operator: &'static str,
+    name: OnceLock<String>,
+    location: &'static Location<'static>,
+    slide: Duration,
+    parents: Vec<Arc<dyn AnyNode>>,
+    reach: Duration,
+    must_checkpoint: bool,
+    checkpoint: Mutex<Option<Duration>>,
+    zero: OnceLock<Time>,
+    remember: Mutex<Duration>,
+}
+
+impl NodeMeta {
+    pub(crate) fn new(id: usize, new: NewStream, location: &'static Location<'static>) -> Self {
+        Self {
+            id,
+            operator: new.operator,
+            name: OnceLock::new(),
+            location,
+            slide: new.slide,
+            parents: new.parents,
+            reach: new.reach,
+            must_checkpoint: new.checkpoint.is_some(),
+            checkpoint: Mutex::new(new.checkpoint),
+            zero: OnceLock::new(),
+            remember: Mutex::new(Duration::ZERO),
+        }
+    }
+
+    pub(crate) fn id(&self) -> usize {
+        self.id
+    }
+
+    pub(crate) fn operator(&self) -> &'static str {
+        self.operator
+    }
+
+    pub(crate) fn name(&self) -> Option<&str> {
+        self.name.get().map(String::as_str)
+    }
+
+    pub(crate) fn set_name(&self, name: &str) {
+        let _first_stays = self.name.set(name.to_owned());
+    }
+
+    pub(crate) fn slide(&self) -> Duration {
+        self.slide
+    }
+
+    pub(crate) fn parents(&self) -> &[Arc<dyn AnyNode>] {
+        &self.parents
+    }
+
+    pub(crate) fn zero(&self) -> Option<Time> {
+        self.zero.get().copied()
+    }
+
+    pub(crate) fn must_checkpoint(&self) -> bool {
+        self.must_checkpoint
+    }
+
+    pub(crate) fn checkpoint_interval(&self) -> Option<Duration> {
+        *self.checkpoint.lock()
+    }
+
+    pub(crate) fn set_checkpoint_interval(&self, interval: Duration) {
+        *self.checkpoint.lock() = Some(interval);
+    }
+
+    /// How long its datasets are remembered.
+    pub(crate) fn remember(&self) -> Duration {
+        *self.remember.lock()
+    }
+
+    /// What its parents must remember for it.
+    pub(crate) fn parent_remember(&self) -> Duration {
+        self.remember() + self.reach
+    }
+
+    /// Remembers at least this long. Returns whether that is longer than before.
+    pub(crate) fn remember_at_least(&self, length: Duration) -> bool {
+        let mut remember = self.remember.lock();
+        let longer = length > *remember;
+        if longer {
+            *remember = length;
+        }
+        longer
+    }
+
+    /// Fixes the zero time. Returns false when it has been fixed before.
+    pub(crate) fn initialize(&self, zero: Time) -> bool {
+        self.zero.set(zero).is_ok()
+    }
+
+    fn is_on_grid(&self, time: Time) -> bool {
+        self.zero().is_some_and(|zero| time > zero && (time - zero).is_multiple_of(self.slide))
+    }
+}
+
+impl fmt::Display for NodeMeta {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.name() {
+            Some(name) => write!(f, "{name} ({} at {})", self.operator, short(self.location)),
+            None => write!(f, "{} at {}", self.operator, short(self.location)),
+        }
+    }
+}
+
+/// `file.rs:12`: where in the program, without the folders.
+pub(crate) fn short(location: &Location<'_>) -> String {
+    let file = location.file();
+    let file = file.rsplit(['/', '\\']).next().unwrap_or(file);
+    format!("{file}:{}", location.line())
+}

@@ -1,0 +1,160 @@
+// SPDX-License-Identifier: Apache-2.0
+//! What all streams of one context share while the graph is built: numbers, inputs, outputs, and what is wrong so far.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering},
+};
+
+use dstreams_rdd::RddContext;
+use parking_lot::{Mutex, RwLock};
+
+use crate::{
+    clock::Clock,
+    config::Config,
+    dstream::endpoint::{AnyInput, Output},
+    error::{Error, Result},
+    event::ListenerBus,
+    input::{Batches, StreamId},
+    time::Duration,
+};
+
+/// Where a context is in its life.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum StreamingContextState {
+    /// Built, not started.
+    Initialized,
+    /// Started and not stopped.
+    Active,
+    /// Stopped; it cannot be started again.
+    Stopped,
+}
+
+/// The graph of one context while it is built.
+pub(crate) struct Scope {
+    rdd: RddContext,
+    clock: Arc<dyn Clock>,
+    config: Arc<Config>,
+    interval: Duration,
+    bus: Arc<ListenerBus>,
+    state: Mutex<StreamingContextState>,
+    inputs: Mutex<Vec<Arc<dyn AnyInput>>>,
+    outputs: Mutex<Vec<Output>>,
+    rejected: Mutex<Vec<Error>>,
+    next_node: AtomicUsize,
+    next_input: AtomicUsize,
+    batches: RwLock<Batches>,
+}
+
+impl Scope {
+    pub(crate) fn new(
+        rdd: RddContext,
+        clock: Arc<dyn Clock>,
+        config: Arc<Config>,
+        interval: Duration,
+    ) -> Arc<Self> {
+        Arc::new(Self {
+            rdd,
+            clock,
+            config,
+            interval,
+            bus: Arc::default(),
+            state: Mutex::new(StreamingContextState::Initialized),
+            inputs: Mutex::default(),
+            outputs: Mutex::default(),
+            rejected: Mutex::default(),
+            next_node: AtomicUsize::new(0),
+            next_input: AtomicUsize::new(0),
+            batches: RwLock::default(),
+        })
+    }
+
+    pub(crate) fn rdd_context(&self) -> &RddContext {
+        &self.rdd
+    }
+
+    pub(crate) fn clock(&self) -> &Arc<dyn Clock> {
+        &self.clock
+    }
+
+    pub(crate) fn config(&self) -> &Arc<Config> {
+        &self.config
+    }
+
+    pub(crate) fn interval(&self) -> Duration {
+        self.interval
+    }
+
+    /// Where events go.
+    pub(crate) fn bus(&self) -> &Arc<ListenerBus> {
+        &self.bus
+    }
+
+    pub(crate) fn state(&self) -> StreamingContextState {
+        *self.state.lock()
+    }
+
+    pub(crate) fn set_state(&self, state: StreamingContextState) {
+        *self.state.lock() = state;
+    }
+
+    /// The batches that can still be asked for.
+    pub(crate) fn batches(&self) -> &RwLock<Batches> {
+        &self.batches
+    }
+
+    pub(crate) fn next_node(&self) -> usize {
+        self.next_node.fetch_add(1, Ordering::Relaxed)
+    }
+
+    pub(crate) fn next_input(&self) -> StreamId {
+        StreamId(self.next_input.fetch_add(1, Ordering::Relaxed))
+    }
+
+    pub(crate) fn add_input(&self, input: Arc<dyn AnyInput>) {
+        self.inputs.lock().push(input);
+    }
+
+    pub(crate) fn add_output(&self, output: Output) {
+        if self.check_open() {
+            self.outputs.lock().push(output);
+        }
+    }
+
+    pub(crate) fn inputs(&self) -> Vec<Arc<dyn AnyInput>> {
+        self.inputs.lock().clone()
+    }
+
+    pub(crate) fn outputs(&self) -> Vec<Output> {
+        self.outputs.lock().clone()
+    }
+
+    /// Whether the graph may still grow; otherwise the attempt is kept as an error.
+    pub(crate) fn check_open(&self) -> bool {
+        let verb = match self.state() {
+            StreamingContextState::Initialized => return true,
+            StreamingContextState::Active => "starting",
+            StreamingContextState::Stopped => "stopping",
+        };
+        self.reject(Error::IllegalState(format!(
+            "Adding new inputs, transformations, and output operations after {verb} a context is not supported"
+        )));
+        false
+    }
+
+    /// Keeps what is wrong with the graph, for `start` to return.
+    pub(crate) fn reject(&self, error: Error) {
+        tracing::error!(%error, "the graph cannot be built as asked");
+        self.rejected.lock().push(error);
+    }
+
+    pub(crate) fn rejected(&self) -> Vec<Error> {
+        self.rejected.lock().clone()
+    }
+
+    /// The first thing that is wrong with the graph.
+    pub(crate) fn check_graph(&self) -> Result<()> {
+        self.rejected.lock().first().cloned().map_or(Ok(()), Err)
+    }
+}

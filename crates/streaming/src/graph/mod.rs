@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: Apache-2.0
+//! The graph of a started context: validated, with a zero time, only what outputs depend on.
+
+mod validate;
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use crate::{
+    dstream::{
+        endpoint::{AnyInput, Output, OutputJob},
+        node::AnyNode,
+        scope::Scope,
+    },
+    error::{Error, Result},
+    input::{Batch, Batches},
+    output::guarded,
+    time::{Duration, Time},
+};
+
+/// A graph that makes jobs. There is no way back to the graph that is being built.
+pub(crate) struct RunningGraph {
+    outputs: Vec<Output>,
+    inputs: Vec<Arc<dyn AnyInput>>,
+    nodes: Vec<Arc<dyn AnyNode>>,
+    /// How long batches are remembered: as long as the longest memory of any stream.
+    remember: Duration,
+}
+
+/// The work of one output for one batch, with its number in the batch.
+pub(crate) struct Job {
+    pub(crate) id: usize,
+    pub(crate) name: String,
+    pub(crate) description: String,
+    pub(crate) run: OutputJob,
+}
+
+/// What a graph is started with.
+pub(crate) struct GraphSettings {
+    /// The time before the first batch.
+    pub(crate) zero: Time,
+    /// The least time that every output's stream is remembered.
+    pub(crate) remember: Option<Duration>,
+    /// Whether there is a place for checkpoints.
+    pub(crate) has_checkpoint_dir: bool,
+}
+
+impl RunningGraph {
+    /// Validates the graph of `scope` and gives its streams their zero time.
+    pub(crate) fn start(scope: &Scope, settings: &GraphSettings) -> Result<Self> {
+        scope.check_graph()?;
+        let outputs = scope.outputs();
+        if outputs.is_empty() {
+            return Err(Error::IllegalArgument(
+                "No output operations registered, so nothing to execute: call print, for_each_rdd or another output"
+                    .to_owned(),
+            ));
+        }
+        let mut nodes = BTreeMap::new();
+        for output in &outputs {
+            collect(&output.stream, &mut nodes);
+        }
+        // Children are made after their parents, so that going down the numbers visits every child before its parents.
+        for (_, node) in nodes.iter().rev() {
+            let meta = node.meta();
+            if !meta.initialize(settings.zero) {
+                return Err(Error::IllegalState(format!(
+                    "{meta} belongs to a context that has been started before"
+                )));
+            }
+            let least = match meta.checkpoint_interval() {
+                Some(interval) if meta.slide() <= interval => interval * 2,
+                _ => meta.slide(),
+            };
+            meta.remember_at_least(least);
+        }
+        for output in &outputs {
+            output.stream.meta().remember_at_least(settings.remember.unwrap_or(Duration::ZERO));
+        }
+        for (_, node) in nodes.iter().rev() {
+            for parent in node.meta().parents() {
+                parent.meta().remember_at_least(node.meta().parent_remember());
+            }
+        }
+        let nodes: Vec<_> = nodes.into_values().collect();
+        validate::validate(&nodes, settings.has_checkpoint_dir)?;
+        let remember = nodes.iter().map(|node| node.meta().remember()).max().unwrap_or(Duration::ZERO);
+        Ok(Self { outputs, inputs: scope.inputs(), nodes, remember })
+    }
+
+    pub(crate) fn inputs(&self) -> &[Arc<dyn AnyInput>] {
+        &self.inputs
+    }
+
+    /// Fixes what the batch at `time` is made of. When a source fails, the others get back what they gave.
+    pub(crate) fn plan(&self, time: Time) -> Result<Batch> {
+        let mut batch = Batch { time, inputs: BTreeMap::new() };
+        for input in &self.inputs {
+            match guarded(|| input.plan(time)) {
+                Ok(Some(planned)) => {
+                    batch.inputs.insert(input.id(), planned);
+                }
+                Ok(None) => {}
+                Err(error) => {
+                    for input in &self.inputs {
+                        if let Some(planned) = batch.inputs.get(&input.id()) {
+                            input.give_back(planned);
+                        }
+                    }
+                    return Err(error);
+                }
+            }
+        }
+        Ok(batch)
+    }
+
+    /// Makes the jobs of a batch that is in `batches`: one per output that has a dataset then. When one cannot be
+    /// made, none is.
+    pub(crate) fn jobs(&self, time: Time, batches: &Batches) -> Result<Vec<Job>> {
+        let mut jobs = Vec::with_capacity(self.outputs.len());
+        for output in &self.outputs {
+            if let Some(run) = guarded(|| (output.make_job)(time, batches))? {
+                let (name, description) = (output.name.clone(), output.description.clone());
+                jobs.push(Job { id: jobs.len(), name, description, run });
+            }
+        }
+        Ok(jobs)
+    }
+
+    /// Forgets what the batches after `time` cannot need. Returns the last batch time that is forgotten by all.
+    pub(crate) fn forget(&self, time: Time) -> Time {
+        for node in &self.nodes {
+            node.forget(time - node.meta().remember());
+        }
+        let forgotten = time - self.remember;
+        for input in &self.inputs {
+            input.forget(forgotten);
+        }
+        forgotten
+    }
+}
+
+fn collect(node: &Arc<dyn AnyNode>, nodes: &mut BTreeMap<usize, Arc<dyn AnyNode>>) {
+    if nodes.insert(node.meta().id(), Arc::clone(node)).is_none() {
+        for parent in node.meta().parents() {
+            collect(parent, nodes);
+        }
+    }
+}

@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: Apache-2.0
+//! `Batch`: a batch time and what each input stream gives to it. Data only, fixed before any job is made from it.
+
+use std::{collections::BTreeMap, fmt, sync::Arc};
+
+use serde::{Deserialize, Serialize};
+
+use crate::time::Time;
+
+/// The number of an input stream, in creation order from 0.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct StreamId(pub usize);
+
+impl fmt::Display for StreamId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// One batch: everything that its jobs are made from, and all that must be logged to make them again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Batch {
+    /// The end of the interval in which the input arrived.
+    pub time: Time,
+    /// What each input stream gives; a stream that is missing has no dataset at this time.
+    pub inputs: BTreeMap<StreamId, BatchInput>,
+}
+
+/// What one input stream gives to one batch.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BatchInput {
+    /// What listeners and pages show of it.
+    pub info: InputInfo,
+    /// The source's own description (block ids, file names, offset ranges), encoded.
+    pub plan: Vec<u8>,
+}
+
+/// What is known of the input of one stream in one batch.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InputInfo {
+    /// Number of records, as far as it is known before they are read.
+    pub records: u64,
+    /// More about it, by name; [`InputInfo::DESCRIPTION`] is shown on the batch page.
+    pub metadata: BTreeMap<String, String>,
+}
+
+impl InputInfo {
+    /// The metadata key whose text is shown to people.
+    pub const DESCRIPTION: &'static str = "Description";
+
+    /// Input of `records` records and nothing more to say.
+    pub fn of_records(records: u64) -> Self {
+        Self { records, metadata: BTreeMap::new() }
+    }
+}
+
+/// The batches that streams may still ask for: the present one and those remembered.
+#[derive(Debug, Default)]
+pub(crate) struct Batches {
+    by_time: BTreeMap<Time, Arc<Batch>>,
+}
+
+impl Batches {
+    /// The batch of `time`, unless it is unknown or forgotten.
+    pub(crate) fn get(&self, time: Time) -> Option<&Arc<Batch>> {
+        self.by_time.get(&time)
+    }
+
+    pub(crate) fn insert(&mut self, batch: Arc<Batch>) {
+        self.by_time.insert(batch.time, batch);
+    }
+
+    /// Forgets the batches at and before `time`.
+    pub(crate) fn forget(&mut self, time: Time) {
+        self.by_time.retain(|&batch, _| batch > time);
+    }
+}

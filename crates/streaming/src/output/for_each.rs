@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: Apache-2.0
+//! `for_each_rdd`: any code on the dataset of each batch.
+
+use std::panic::Location;
+
+use dstreams_rdd::{BoxError, Data, Rdd};
+
+use crate::{dstream::DStream, error::Error, error::Result, time::Time};
+
+impl<T: Data> DStream<T> {
+    /// Calls `f` with the dataset and time of every batch, on the driver. It is called for empty datasets too; nothing
+    /// is computed unless `f` calls an action. An error fails the output for that batch and is returned to whoever
+    /// waits for the context; later batches go on.
+    ///
+    /// ```
+    /// use dstreams_streaming::testing::TestContext;
+    /// use std::sync::{Arc, Mutex};
+    /// let test = TestContext::new()?;
+    /// let seen = Arc::new(Mutex::new(Vec::new()));
+    /// let sink = Arc::clone(&seen);
+    /// test.input(vec![vec![1, 2], vec![3]]).for_each_rdd(move |rdd, time| {
+    ///     sink.lock().unwrap().push((time.as_millis(), rdd.collect()?));
+    ///     Ok(())
+    /// });
+    /// test.run(2)?;
+    /// assert_eq!(*seen.lock().unwrap(), [(1000, vec![1, 2]), (2000, vec![3])]);
+    /// # Ok::<(), dstreams_streaming::Error>(())
+    /// ```
+    #[track_caller]
+    pub fn for_each_rdd(&self, f: impl Fn(Rdd<T>, Time) -> Result<()> + Send + Sync + 'static) {
+        self.output("for_each_rdd", Location::caller(), f);
+    }
+
+    /// Calls `f` inside a task for every partition of every batch, with the batch time, the partition and its records.
+    /// An error fails the task, which is tried again as configured.
+    ///
+    /// ```
+    /// use dstreams_streaming::testing::TestContext;
+    /// use std::sync::atomic::{AtomicUsize, Ordering};
+    /// static SUM: AtomicUsize = AtomicUsize::new(0);
+    /// let test = TestContext::new()?;
+    /// test.input(vec![vec![1, 2], vec![3]]).for_each_partition(|_time, _partition, records| {
+    ///     SUM.fetch_add(records.sum(), Ordering::Relaxed);
+    ///     Ok::<(), std::io::Error>(())
+    /// });
+    /// test.run(2)?;
+    /// assert_eq!(SUM.load(Ordering::Relaxed), 6);
+    /// # Ok::<(), dstreams_streaming::Error>(())
+    /// ```
+    #[track_caller]
+    pub fn for_each_partition<E: Into<BoxError>>(
+        &self,
+        f: impl Fn(Time, usize, dstreams_rdd::Records<T>) -> Result<(), E> + Send + Sync + 'static,
+    ) {
+        let f = std::sync::Arc::new(f);
+        self.output("for_each_partition", Location::caller(), move |rdd, time| {
+            let f = std::sync::Arc::clone(&f);
+            rdd.for_each_partition(move |partition, records| f(time, partition, records)).map_err(Error::from)
+        });
+    }
+}

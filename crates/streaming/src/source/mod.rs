@@ -1,0 +1,243 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Input streams: the `Source` trait that each implements, and how a source becomes a stream.
+
+mod queue;
+mod received;
+
+use std::sync::Arc;
+
+use dstreams_rdd::{Data, Rdd, RddContext, Wire, codec::Compression};
+
+use crate::{
+    clock::Clock,
+    config::Config,
+    dstream::{DStream, NewStream, endpoint::AnyInput, node::StreamNode, scope::Scope},
+    error::{Error, Result},
+    event::ListenerBus,
+    input::{BatchInput, Batches, InputInfo, StreamId},
+    time::{Duration, Time},
+};
+
+pub(crate) use queue::QueueSource;
+pub use queue::{QueueTake, RddQueue};
+pub(crate) use received::ReceivedSource;
+
+/// Where the records of an input stream come from.
+///
+/// For every batch a source first fixes what the batch takes, as data ([`plan`](Self::plan)); the dataset is then made
+/// from that plan alone ([`rdd`](Self::rdd)), now or when the batch is run again.
+pub trait Source: Send + Sync + 'static {
+    /// The records.
+    type Record: Data;
+
+    /// What a batch takes: block ids, file names, offset ranges.
+    type Plan: Wire;
+
+    /// What pages call the source, such as `Socket stream`.
+    fn name(&self) -> String;
+
+    /// Fixes what the batch at `time` takes; `None` means that the stream has no dataset at that time, which most
+    /// sources never say.
+    fn plan(&self, time: Time) -> Result<Option<Self::Plan>>;
+
+    /// What listeners and pages show of a plan.
+    fn info(&self, plan: &Self::Plan) -> InputInfo;
+
+    /// The dataset of a plan.
+    fn rdd(&self, context: &RddContext, plan: Self::Plan) -> Result<Rdd<Self::Record>>;
+
+    /// Takes back a plan whose batch never came to be.
+    fn give_back(&self, plan: Self::Plan) {
+        drop(plan);
+    }
+
+    /// How long plans must be remembered for the source's own purposes.
+    fn min_remember(&self) -> Duration {
+        Duration::ZERO
+    }
+
+    /// Whether a receiver feeds the source.
+    fn has_receiver(&self) -> bool {
+        false
+    }
+
+    /// Called once, when the context starts.
+    fn start(&self) -> Result<()> {
+        Ok(())
+    }
+
+    /// Called when the context stops. A graceful stop may take its time to store what is on its way.
+    fn stop(&self, graceful: bool) {
+        let _ = graceful;
+    }
+
+    /// Whether received data waits for a batch; a graceful stop then makes one more.
+    fn has_unplanned(&self) -> bool {
+        false
+    }
+
+    /// Frees what the batches at and before `time` were made from.
+    fn forget(&self, time: Time) {
+        let _ = time;
+    }
+}
+
+/// What a source is made with: its number, and what it shares with the rest of its context.
+#[derive(Clone)]
+pub struct SourceContext {
+    id: StreamId,
+    rdd: RddContext,
+    clock: Arc<dyn Clock>,
+    config: Arc<Config>,
+    interval: Duration,
+    bus: Arc<ListenerBus>,
+}
+
+impl SourceContext {
+    fn new(scope: &Scope) -> Self {
+        Self {
+            id: scope.next_input(),
+            rdd: scope.rdd_context().clone(),
+            clock: Arc::clone(scope.clock()),
+            config: Arc::clone(scope.config()),
+            interval: scope.interval(),
+            bus: Arc::clone(scope.bus()),
+        }
+    }
+
+    /// The number of the input stream.
+    pub fn stream_id(&self) -> StreamId {
+        self.id
+    }
+
+    /// The engine under the context.
+    pub fn rdd_context(&self) -> &RddContext {
+        &self.rdd
+    }
+
+    /// The clock that everything which waits must wait on.
+    pub fn clock(&self) -> &Arc<dyn Clock> {
+        &self.clock
+    }
+
+    /// The configuration.
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// The time between two batches.
+    pub fn batch_interval(&self) -> Duration {
+        self.interval
+    }
+
+    pub(crate) fn bus(&self) -> &Arc<ListenerBus> {
+        &self.bus
+    }
+}
+
+impl std::fmt::Debug for SourceContext {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("SourceContext").field("stream_id", &self.id).finish_non_exhaustive()
+    }
+}
+
+/// A source with its number: both the first node of a stream and an input of the graph.
+struct InputStream<S> {
+    id: StreamId,
+    context: RddContext,
+    source: Arc<S>,
+}
+
+impl<T: Data> DStream<T> {
+    /// The stream of a source, which is made knowing its number and context. Sources of one context are numbered in
+    /// the order of these calls.
+    #[track_caller]
+    pub(crate) fn from_source<S: Source<Record = T>>(
+        scope: &Arc<Scope>,
+        operator: &'static str,
+        source: impl FnOnce(&SourceContext) -> Arc<S>,
+    ) -> Self {
+        let context = SourceContext::new(scope);
+        let source = source(&context);
+        let input = Arc::new(InputStream { id: context.id, context: context.rdd, source });
+        if scope.check_open() {
+            scope.add_input(Arc::clone(&input) as Arc<dyn AnyInput>);
+        }
+        let new = NewStream {
+            operator,
+            slide: scope.interval(),
+            parents: Vec::new(),
+            reach: Duration::ZERO,
+            checkpoint: None,
+        };
+        let stream = Self::new(scope, new, InputNode(Arc::clone(&input)));
+        stream.meta().remember_at_least(input.source.min_remember());
+        stream
+    }
+}
+
+struct InputNode<S>(Arc<InputStream<S>>);
+
+impl<S: Source> StreamNode<S::Record> for InputNode<S> {
+    fn compute(&self, time: Time, batches: &Batches) -> Result<Option<Rdd<S::Record>>> {
+        let Some(input) = batches.get(time).and_then(|batch| batch.inputs.get(&self.0.id)) else {
+            return Ok(None);
+        };
+        let plan = self.0.decode(input)?;
+        self.0.source.rdd(&self.0.context, plan).map(Some)
+    }
+}
+
+impl<S: Source> InputStream<S> {
+    fn decode(&self, input: &BatchInput) -> Result<S::Plan> {
+        let mut plan = Vec::with_capacity(1);
+        dstreams_rdd::codec::decode_chunk(&input.plan, &mut plan)
+            .map_err(|error| Error::source(format!("the plan of {} is unreadable: {error}", self.name())))?;
+        plan.pop().ok_or_else(|| Error::source(format!("the plan of {} is empty", self.name())))
+    }
+}
+
+impl<S: Source> AnyInput for InputStream<S> {
+    fn id(&self) -> StreamId {
+        self.id
+    }
+
+    fn name(&self) -> String {
+        format!("{} [{}]", self.source.name(), self.id)
+    }
+
+    fn has_receiver(&self) -> bool {
+        self.source.has_receiver()
+    }
+
+    fn plan(&self, time: Time) -> Result<Option<BatchInput>> {
+        let Some(plan) = self.source.plan(time)? else { return Ok(None) };
+        let info = self.source.info(&plan);
+        let mut bytes = Vec::new();
+        dstreams_rdd::codec::encode_chunk([&plan], Compression::None, &mut bytes).map_err(Error::source)?;
+        Ok(Some(BatchInput { info, plan: bytes }))
+    }
+
+    fn give_back(&self, input: &BatchInput) {
+        match self.decode(input) {
+            Ok(plan) => self.source.give_back(plan),
+            Err(error) => tracing::error!(%error, "input of a batch that was not made is lost"),
+        }
+    }
+
+    fn start(&self) -> Result<()> {
+        self.source.start()
+    }
+
+    fn stop(&self, graceful: bool) {
+        self.source.stop(graceful);
+    }
+
+    fn has_unplanned(&self) -> bool {
+        self.source.has_unplanned()
+    }
+
+    fn forget(&self, time: Time) {
+        self.source.forget(time);
+    }
+}
