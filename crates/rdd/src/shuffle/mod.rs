@@ -142,7 +142,7 @@ impl<'a, T: Data, R: Wire> MapSide<'a, T, R> {
 
     fn spill(&mut self) -> Result<(), TaskError> {
         let context = self.shuffle.parent.context();
-        let buckets = self.router.take();
+        let buckets = self.router.take()?;
         self.written += count(&buckets);
         let spill = match &mut self.spill {
             Some(spill) => spill,
@@ -158,7 +158,7 @@ impl<'a, T: Data, R: Wire> MapSide<'a, T, R> {
         if !reserve(&mut self.memory, self.router.bytes()) {
             self.spill()?;
         }
-        let buckets = self.router.take();
+        let buckets = self.router.take()?;
         let records = self.written + count(&buckets);
         Ok((MapOutput { buckets, spill: self.spill, _memory: self.memory }, records))
     }
