@@ -31,7 +31,7 @@ pub use error::{Error, Result};
 pub use event::StreamingListener;
 pub use input::{Batch, BatchInput, InputInfo, StreamId};
 pub use source::{
-    BinaryRecords, FileContent, FileFault, FileProblem, FileReader, FileStreamOptions, QueueTake, RddQueue, SelectedFile,
-    Source, SourceContext, TextLines,
+    BinaryRecords, FileContent, FileFault, FileProblem, FileReader, FileStreamOptions, QueueTake, RddQueue,
+    SelectedFile, Source, SourceContext, TextLines,
 };
 pub use time::{Duration, Time};

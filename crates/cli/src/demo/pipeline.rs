@@ -13,7 +13,7 @@ use super::{
 pub(super) fn build(ssc: &StreamingContext, source: &Source, table: &Arc<Table>) {
     let lines = match source {
         Source::Socket(address) => ssc.socket_text_stream(address),
-        Source::Directory(path) => todo_file(ssc, path),
+        Source::Directory(path) => ssc.text_file_stream(path),
     };
     let counts = lines.flat_map(|line| line.words()).map(|word| (word, 1u64)).reduce_by_key(|a, b| a + b);
 
@@ -33,7 +33,4 @@ fn most_frequent(mut counts: Vec<(Text, u64)>) -> Vec<(Text, u64)> {
     counts.sort_unstable_by(|(a, m), (b, n)| n.cmp(m).then_with(|| a.cmp(b)));
     counts.truncate(TOP);
     counts
-}
-fn todo_file(ssc: &StreamingContext, _p: &str) -> dstreams::DStream<Text> {
-    ssc.queue_stream(&dstreams::streaming::RddQueue::new())
 }

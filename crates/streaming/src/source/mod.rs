@@ -19,10 +19,11 @@ use crate::{
     time::{Duration, Time},
 };
 
-pub(crate) use file::{Directories, FileSource};
 pub use file::{
-    BinaryRecords, FileContent, FileFault, FileProblem, FileReader, FileStreamOptions, SelectedFile, TextLines,
+    BinaryRecords, FileContent, FileFault, FileProblem, FileReader, FileStreamOptions, SelectedFile,
+    TextLines,
 };
+pub(crate) use file::{Directories, FileSource};
 pub(crate) use queue::QueueSource;
 pub use queue::{QueueTake, RddQueue};
 pub(crate) use received::ReceivedSource;

@@ -158,9 +158,9 @@ impl<T: Wire, O: SortOrder<T>> Router<T, T> for ByRange<T, O> {
         self.meter.bytes::<T>()
     }
 
-    fn take(&mut self) -> Vec<Vec<T>> {
+    fn take(&mut self) -> Result<Vec<Vec<T>>, TaskError> {
         self.meter.reset();
         let next = (0..self.buckets.len()).map(|_| Vec::new()).collect();
-        std::mem::replace(&mut self.buckets, next)
+        Ok(std::mem::replace(&mut self.buckets, next))
     }
 }
