@@ -208,7 +208,8 @@ impl<T: Ord> MapSorted<T> for Vec<Vec<T>> {
 fn the_partition_of_a_key_is_always_the_same() {
     let layout = |threads| {
         let sc = RddContext::local(threads).unwrap();
-        let placed = sc.parallelize((0..8u16).map(|n| (n, ()))).partition_by(Arc::new(HashPartitioner::new(3)));
+        let placed =
+            sc.parallelize((0..8u16).map(|n| (n, ()))).partition_by(Arc::new(HashPartitioner::new(3)));
         placed.keys().glom().collect().unwrap().map_sorted()
     };
     assert_eq!(layout(1), [vec![1, 2, 5], vec![0, 4], vec![3, 6, 7]]);
