@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-//! Streams of TCP connections: InputStreamsSuite as far as sockets go, reconnection, bad input, stopping.
+//! Streams of TCP connections: `InputStreamsSuite` as far as sockets go, reconnection, bad input, stopping.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 use std::{io::Write as _, net::TcpListener};

@@ -141,6 +141,11 @@ impl StreamingContext {
         self.inner.settings.lock().checkpoint_dir = Some(directory.into());
     }
 
+    /// The directory set by [`checkpoint`](Self::checkpoint) or by `spark.streaming.checkpoint.directory`.
+    pub fn checkpoint_directory(&self) -> Option<String> {
+        self.inner.settings.lock().checkpoint_dir.clone()
+    }
+
     /// Adds a listener to the events of the context.
     pub fn add_listener(&self, listener: Arc<dyn StreamingListener>) {
         self.inner.scope.bus().add(listener);

@@ -225,10 +225,6 @@ impl<S: Source> AnyInput for InputStream<S> {
         }
     }
 
-    fn min_remember(&self) -> Duration {
-        self.source.min_remember()
-    }
-
     fn start(&self) -> Result<()> {
         self.source.start()
     }

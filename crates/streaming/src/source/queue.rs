@@ -145,10 +145,6 @@ impl<T: Data> Source for QueueSource<T> {
         })
     }
 
-    fn min_remember(&self) -> Duration {
-        Duration::ZERO
-    }
-
     fn forget(&self, time: Time) {
         let mut taken = self.taken.lock();
         let kept_times = taken.by_time.split_off(&(time + Duration::from_millis(1)));
