@@ -26,7 +26,10 @@ fn receiver_info_reporting() {
 
     let Heard::Error(info) = heard.next() else { panic!("no error") };
     assert_eq!(info.stream_id, StreamId(0));
-    assert_eq!((info.last_error_message.as_str(), info.last_error.as_str()), ("test report error", "test report exception"));
+    assert_eq!(
+        (info.last_error_message.as_str(), info.last_error.as_str()),
+        ("test report error", "test report exception")
+    );
     assert_eq!((info.active, info.last_error_time), (true, Some(Time::ZERO)));
 
     let Heard::Stopped(info) = heard.next() else { panic!("not stopped") };

@@ -273,7 +273,9 @@ fn blocks_of_a_batch_that_is_not_made_are_in_the_next() {
     let (receiver, calls) = probe();
     let test = TestContext::new().unwrap();
     let seen = test.collect(&test.context().receiver_stream(receiver));
-    test.context().stream("fails_once", |_| Arc::new(FailsOnce(AtomicBool::new(false)))).for_each_rdd(|_, _| Ok(()));
+    test.context()
+        .stream("fails_once", |_| Arc::new(FailsOnce(AtomicBool::new(false))))
+        .for_each_rdd(|_, _| Ok(()));
     test.context().start().unwrap();
     let handle = calls.started();
     handle.store_block(vec![1]).unwrap();

@@ -18,38 +18,38 @@ use dstreams_streaming::{
 use parking_lot::Mutex;
 
 /// How long a test waits in real time before it is declared stuck.
-pub const STUCK_AFTER: Duration = Duration::from_secs(60);
+pub(crate) const STUCK_AFTER: Duration = Duration::from_secs(60);
 
 /// Gives its handle to the test whenever it is started, and does nothing else by itself.
-pub struct Probe<T> {
+pub(crate) struct Probe<T> {
     calls: Sender<Call<T>>,
     on_stop: Option<Box<dyn FnMut() + Send>>,
 }
 
 /// What was called on a [`Probe`].
 #[derive(Debug)]
-pub enum Call<T> {
+pub(crate) enum Call<T> {
     Start(ReceiverHandle<T>),
     Stop,
 }
 
 /// The test's view of a [`Probe`].
-pub struct Calls<T>(Mutex<ChannelEnd<Call<T>>>);
+pub(crate) struct Calls<T>(Mutex<ChannelEnd<Call<T>>>);
 
-pub fn probe<T: Wire>() -> (Probe<T>, Calls<T>) {
+pub(crate) fn probe<T: Wire>() -> (Probe<T>, Calls<T>) {
     let (calls, seen) = channel();
     (Probe { calls, on_stop: None }, Calls(Mutex::new(seen)))
 }
 
 impl<T: Wire> Probe<T> {
-    pub fn on_stop(self, on_stop: impl FnMut() + Send + 'static) -> Self {
+    pub(crate) fn on_stop(self, on_stop: impl FnMut() + Send + 'static) -> Self {
         Self { on_stop: Some(Box::new(on_stop)), ..self }
     }
 }
 
 impl<T> Calls<T> {
     /// Waits for the next start; the handle given to it.
-    pub fn started(&self) -> ReceiverHandle<T> {
+    pub(crate) fn started(&self) -> ReceiverHandle<T> {
         match self.0.lock().recv_timeout(STUCK_AFTER).expect("the receiver is started") {
             Call::Start(handle) => handle,
             Call::Stop => panic!("the receiver was stopped"),
@@ -57,7 +57,7 @@ impl<T> Calls<T> {
     }
 
     /// Waits for the next stop.
-    pub fn stopped(&self) {
+    pub(crate) fn stopped(&self) {
         match self.0.lock().recv_timeout(STUCK_AFTER).expect("the receiver is stopped") {
             Call::Stop => {}
             Call::Start(_) => panic!("the receiver was started"),
@@ -65,7 +65,7 @@ impl<T> Calls<T> {
     }
 
     /// Whether nothing was called since.
-    pub fn none(&self) -> bool {
+    pub(crate) fn none(&self) -> bool {
         self.0.lock().try_recv().is_err()
     }
 }
@@ -89,38 +89,38 @@ impl<T: Wire> Receiver for Probe<T> {
 
 /// What listeners hear of receivers, in order.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Heard {
+pub(crate) enum Heard {
     Started(ReceiverInfo),
     Error(ReceiverInfo),
     Stopped(ReceiverInfo),
 }
 
 impl Heard {
-    pub fn info(&self) -> &ReceiverInfo {
+    pub(crate) fn info(&self) -> &ReceiverInfo {
         match self {
             Self::Started(info) | Self::Error(info) | Self::Stopped(info) => info,
         }
     }
 
-    pub fn is_started(&self) -> bool {
+    pub(crate) fn is_started(&self) -> bool {
         matches!(self, Self::Started(_))
     }
 }
 
-pub struct Ears {
+pub(crate) struct Ears {
     heard: Mutex<Sender<Heard>>,
 }
 
-pub struct HeardSoFar(Mutex<ChannelEnd<Heard>>);
+pub(crate) struct HeardSoFar(Mutex<ChannelEnd<Heard>>);
 
 impl HeardSoFar {
     /// Waits for the next event.
-    pub fn next(&self) -> Heard {
+    pub(crate) fn next(&self) -> Heard {
         self.0.lock().recv_timeout(STUCK_AFTER).expect("another event")
     }
 
     /// Waits until the receiver has stopped.
-    pub fn next_stopped(&self) -> ReceiverInfo {
+    pub(crate) fn next_stopped(&self) -> ReceiverInfo {
         loop {
             if let Heard::Stopped(info) = self.next() {
                 return info;
@@ -129,12 +129,12 @@ impl HeardSoFar {
     }
 
     /// What was heard and not taken yet.
-    pub fn rest(&self) -> Vec<Heard> {
+    pub(crate) fn rest(&self) -> Vec<Heard> {
         self.0.lock().try_iter().collect()
     }
 }
 
-pub fn listen(context: &dstreams_streaming::StreamingContext) -> HeardSoFar {
+pub(crate) fn listen(context: &dstreams_streaming::StreamingContext) -> HeardSoFar {
     let (heard, rest) = channel();
     context.add_listener(Arc::new(Ears { heard: Mutex::new(heard) }));
     HeardSoFar(Mutex::new(rest))
