@@ -24,10 +24,14 @@ pub use config::Config;
 pub use context::{StopOptions, StreamingContext, get_or_create, run, run_with};
 pub use dstream::{DStream, scope::StreamingContextState};
 pub use dstreams_rdd::{
-    Accumulator, BoxError, Broadcast, Data, Key, Rdd, RddContext, StorageLevel, Text, Wire,
+    Accumulator, ArcPartitioner, BoxError, Broadcast, Data, HashPartitioner, Key, PairOptions, Partitioner,
+    PartitionerId, Partitioning, Rdd, RddContext, StorageLevel, Text, Wire, key_hash,
 };
 pub use error::{Error, Result};
 pub use event::StreamingListener;
 pub use input::{Batch, BatchInput, InputInfo, StreamId};
-pub use source::{QueueTake, RddQueue, Source, SourceContext};
+pub use source::{
+    BinaryRecords, FileContent, FileFault, FileProblem, FileReader, FileStreamOptions, QueueTake, RddQueue,
+    SelectedFile, Source, SourceContext, TextLines,
+};
 pub use time::{Duration, Time};
