@@ -2,6 +2,7 @@
 //! What a supervisor and the handles that it gives out share: where records go, and where commands come from.
 
 use std::{
+    collections::BTreeMap,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::Arc,
     thread::JoinHandle,
@@ -132,7 +133,7 @@ impl<T: Wire> BlockListener<T> for StoreBlocks<T> {
     type Metadata = ();
 
     fn on_push_block(&self, id: BlockId, records: Vec<T>) -> Result<(), BoxError> {
-        self.blocks.store(id, records, Default::default(), &self.abandoned)?;
+        self.blocks.store(id, records, BTreeMap::new(), &self.abandoned)?;
         Ok(())
     }
 

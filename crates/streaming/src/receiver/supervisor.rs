@@ -115,21 +115,19 @@ impl<T: Wire> Watch<T> {
             if self.shutdown.is_raised() {
                 return;
             }
-            let received = self.link.received();
+            let before = self.link.received();
             let handle = ReceiverHandle::new(Arc::clone(&self.link), session);
             let end = self.run_session(&mut receiver, &handle);
             let Some(EndSession { message, error, delay, .. }) = end else {
                 self.stop_session(&mut receiver, &handle, "Stopped by the context", None);
                 return;
             };
-            fruitless = if self.link.received() > received { 0 } else { fruitless };
+            fruitless = if self.link.received() > before { 0 } else { fruitless };
             let delay = delay.unwrap_or_else(|| self.back_off(fruitless));
             fruitless += 1;
             let message = format!("Restarting receiver with delay {delay}: {message}");
-            match &error {
-                Some(error) => tracing::warn!(stream = %self.link.stream, %error, "{message}"),
-                None => tracing::warn!(stream = %self.link.stream, "{message}"),
-            }
+            let cause = error.as_ref().map(tracing::field::display);
+            tracing::warn!(stream = %self.link.stream, error = cause, "{message}");
             self.stop_session(&mut receiver, &handle, &message, error.as_ref());
             if self.link.clock.sleep(delay, &self.shutdown) == Waited::Stopped {
                 return;
