@@ -3,6 +3,7 @@
 
 mod for_each;
 mod print;
+mod save;
 
 use std::{panic::Location, sync::Arc};
 
