@@ -177,7 +177,7 @@ impl<R: FileReader> Source for FileSource<R> {
         }
         let files = self.selection.lock().select(time, listed.files);
         for file in files.iter().filter(|file| file.length == 0) {
-            self.problems.report(FileProblem::new(time, file, FileFault::Empty));
+            self.problems.report(&FileProblem::new(time, file, FileFault::Empty));
         }
         let (since_last, dead_files) = self.problems.take_for_display();
         problems.extend(since_last);

@@ -119,12 +119,13 @@ impl Problems {
         Self { on_problem, state: Mutex::default() }
     }
 
-    pub(super) fn report(&self, problem: FileProblem) {
+    pub(super) fn report(&self, problem: &FileProblem) {
         {
             let mut state = self.state.lock();
-            if !state.known.insert(problem.clone()) {
+            if state.known.contains(problem) {
                 return;
             }
+            state.known.insert(problem.clone());
             if problem.fault.is_dead() && state.dead.insert((problem.batch_time, problem.path.clone())) {
                 state.dead_files += 1;
             }
@@ -136,7 +137,7 @@ impl Problems {
         }
         log(&problem.path, problem.batch_time, &problem.fault);
         // Outside of the lock: the callback is the user's.
-        (self.on_problem)(&problem);
+        (self.on_problem)(problem);
     }
 
     /// The problems that no batch has shown yet, and how many files have been dead so far.
