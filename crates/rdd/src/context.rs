@@ -114,6 +114,17 @@ impl RddContext {
         self.engine.scheduler.is_stopped()
     }
 
+    /// Gives up all jobs that are running now; their actions fail with [`TaskError::Cancelled`]. A task notices between
+    /// two chunks of records. Later jobs are not affected.
+    pub fn cancel_all_jobs(&self) {
+        self.engine.scheduler.cancel_all();
+    }
+
+    /// Whether both are handles to the same engine.
+    pub fn is_same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.engine, &other.engine)
+    }
+
     /// Partitions where nothing else says how many.
     pub fn default_parallelism(&self) -> usize {
         self.engine.options.default_parallelism.unwrap_or_else(|| self.engine.scheduler.slots()).max(1)

@@ -72,7 +72,7 @@ fn partitionings() -> impl Strategy<Value = Partitioning<u16>> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(64))]
+    #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn every_aggregation_agrees_with_a_loop(

@@ -14,6 +14,7 @@ mod input;
 mod operator;
 mod output;
 pub mod rate;
+pub mod receiver;
 mod source;
 pub mod testing;
 pub mod time;
@@ -23,11 +24,12 @@ pub use config::Config;
 pub use context::{StopOptions, StreamingContext, get_or_create, run, run_with};
 pub use dstream::{DStream, scope::StreamingContextState};
 pub use dstreams_rdd::{
-    Accumulator, ArcPartitioner, Broadcast, Data, HashPartitioner, Key, PairOptions, Partitioner, PartitionerId,
-    Partitioning, Rdd, RddContext, StorageLevel, Text, Wire, key_hash,
+    Accumulator, ArcPartitioner, BoxError, Broadcast, Data, HashPartitioner, Key, PairOptions, Partitioner,
+    PartitionerId, Partitioning, Rdd, RddContext, StorageLevel, Text, Wire, key_hash,
 };
 pub use error::{Error, Result};
 pub use event::StreamingListener;
 pub use input::{Batch, BatchInput, InputInfo, StreamId};
-pub use source::{QueueTake, RddQueue, Source};
+pub use operator::{KeyUpdates, StateOptions};
+pub use source::{QueueTake, RddQueue, Source, SourceContext};
 pub use time::{Duration, Time};

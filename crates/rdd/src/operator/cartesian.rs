@@ -103,14 +103,15 @@ impl<T: Data, U: Data> Chunks<(T, U)> for CartesianChunks<T, U> {
 impl<T: Data, U: Data> CartesianChunks<T, U> {
     /// Goes on to the next block of the right side or, after its last, of the left side. False when all are paired.
     fn next_blocks(&mut self) -> Result<bool, TaskError> {
-        self.row = 0;
         if let RightInput::Open { chunks } = &mut self.right_input {
             if read_block(chunks, &mut self.right)? {
                 self.right_input = RightInput::Ended;
             }
+            self.row = 0;
             return Ok(true);
         }
         let Some(left_input) = &mut self.left_input else { return Ok(false) };
+        self.row = 0;
         if read_block(left_input, &mut self.left)? {
             self.left_input = None;
         }

@@ -51,6 +51,7 @@ impl<K: Data, V: Data> Rdd<(K, V)> {
         let (left, right) = (Side::new(self, &chosen), Side::new(other, &chosen));
         let dependencies = vec![left.dependency(), right.dependency()];
         let sides = (left.clone(), right.clone());
+        let context = self.context().clone();
         let rdd = Rdd::new(
             self.context(),
             "cogroup",
@@ -60,12 +61,12 @@ impl<K: Data, V: Data> Rdd<(K, V)> {
             move |partition: usize, task: &TaskContext, operator: usize| {
                 let mut left = sides.0.chunks(partition, task)?;
                 let mut right = sides.1.chunks(partition, task)?;
-                let task = task.clone();
+                let (context, task) = (context.clone(), task.clone());
                 Ok(Box::new(Grouped::new(move || {
-                    let mut groups = Groups::new(&task, operator);
+                    let mut groups = Groups::new(&context, &task, operator, |a, b| Ok(append(a, b)));
                     groups.add_all(&mut *left, &Left(PhantomData))?;
                     groups.add_all(&mut *right, &Right(PhantomData))?;
-                    Ok(groups.into_chunks())
+                    groups.into_chunks()
                 })) as _)
             },
         );

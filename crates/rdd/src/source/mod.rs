@@ -1,0 +1,7 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Datasets from files: lines of text, encoded records, records of a fixed length.
+
+mod binary_records;
+mod files;
+mod object_file;
+mod text_file;
