@@ -3,7 +3,7 @@
 
 use std::{any::Any, fmt, sync::Arc};
 
-use crate::{codec::CodecError, scheduler::task::TaskId};
+use crate::{codec::CodecError, persist::StorageLevel, scheduler::task::TaskId};
 
 /// The result of an action on a dataset.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -32,6 +32,16 @@ pub enum Error {
     /// An argument makes no sense.
     #[error("{0}")]
     InvalidArgument(String),
+    /// There is no room for a block of records at the level that was asked for.
+    #[error("Could not store {block} with storage level {level}: {cause}")]
+    NotStored {
+        /// Which block.
+        block: String,
+        /// The level.
+        level: StorageLevel,
+        /// What is in the way.
+        cause: Arc<TaskError>,
+    },
     /// A file or directory could not be used.
     #[error("cannot {action} {path}: {cause}")]
     Io {
@@ -134,6 +144,11 @@ impl TaskError {
         Self::Io { action, path: path.as_ref().display().to_string(), cause }
     }
 
+    /// Whether the input of the task has to be made again before another attempt makes sense.
+    pub(crate) fn is_missing_input(&self) -> bool {
+        matches!(self, Self::ShuffleMissing(_) | Self::BlockLost { .. })
+    }
+
     /// Says which file of records failed.
     pub(crate) fn frames(action: &'static str, path: impl AsRef<std::path::Path>, cause: CodecError) -> Self {
         let cause = match cause {
@@ -141,11 +156,6 @@ impl TaskError {
             cause => std::io::Error::new(std::io::ErrorKind::InvalidData, cause),
         };
         Self::io(action, path, cause)
-    }
-
-    /// Whether the input of the task has to be made again before another attempt makes sense.
-    pub(crate) fn is_missing_input(&self) -> bool {
-        matches!(self, Self::ShuffleMissing(_) | Self::BlockLost { .. })
     }
 
     /// Wraps an error of user code.

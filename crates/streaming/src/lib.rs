@@ -31,5 +31,8 @@ pub use error::{Error, Result};
 pub use event::StreamingListener;
 pub use input::{Batch, BatchInput, InputInfo, StreamId};
 pub use operator::{KeyUpdates, StateOptions};
-pub use source::{QueueTake, RddQueue, Source, SourceContext};
+pub use source::{
+    BinaryRecords, FileContent, FileFault, FileProblem, FileReader, FileStreamOptions, QueueTake, RddQueue,
+    SelectedFile, Source, SourceContext, TextLines,
+};
 pub use time::{Duration, Time};

@@ -16,8 +16,20 @@ use crate::{
 };
 
 impl<T: Data> Rdd<T> {
-    /// Runs `f` over the given partitions and returns its results in their order. All actions end here.
+    /// Runs `f` over the given partitions and returns its results in their order. All actions end here; afterwards
+    /// the checkpoints that wait for a job are written.
     pub(crate) fn run<R: Send + 'static>(
+        &self,
+        partitions: &[usize],
+        f: impl Fn(BoxChunks<T>, &TaskContext) -> Result<R, TaskError> + Send + Sync + 'static,
+    ) -> Result<Vec<R>> {
+        let results = self.run_only(partitions, f)?;
+        self.context().checkpoints().after_job(self.lineage())?;
+        Ok(results)
+    }
+
+    /// Runs `f` over the given partitions and does nothing else.
+    pub(crate) fn run_only<R: Send + 'static>(
         &self,
         partitions: &[usize],
         f: impl Fn(BoxChunks<T>, &TaskContext) -> Result<R, TaskError> + Send + Sync + 'static,

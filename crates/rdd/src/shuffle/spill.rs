@@ -28,7 +28,7 @@ impl<R: Wire> Spill<R> {
     /// An empty file in the context's directory for such.
     pub(crate) fn create(context: &RddContext) -> Result<Self, TaskError> {
         let file = context.disk().create("shuffle").map_err(|error| TaskError::Other(error.into()))?;
-        let compression = if context.options().compress { Compression::Lz4 } else { Compression::None };
+        let compression = context.options().compression();
         Ok(Self { file, compression, runs: Vec::new(), records: PhantomData })
     }
 

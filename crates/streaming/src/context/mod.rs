@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! `StreamingContext`: builds the graph, starts it, stops it, waits for it.
 
+mod file_inputs;
 mod inputs;
 mod life;
 mod run;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Input streams: the `Source` trait that each implements, and how a source becomes a stream.
 
+mod file;
 mod queue;
 mod received;
 
@@ -18,6 +19,11 @@ use crate::{
     time::{Duration, Time},
 };
 
+pub use file::{
+    BinaryRecords, FileContent, FileFault, FileProblem, FileReader, FileStreamOptions, SelectedFile,
+    TextLines,
+};
+pub(crate) use file::{Directories, FileSource};
 pub(crate) use queue::QueueSource;
 pub use queue::{QueueTake, RddQueue};
 pub(crate) use received::ReceivedSource;
