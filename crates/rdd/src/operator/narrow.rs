@@ -332,7 +332,10 @@ impl<K: Data, V: Data> Rdd<(K, V)> {
     /// assert_eq!(long.collect()?, [(2, "b")]);
     /// # Ok::<(), dstreams_rdd::Error>(())
     /// ```
-    pub fn flat_map_values_with_key<W, I>(&self, f: impl Fn(&K, V) -> I + Send + Sync + 'static) -> Rdd<(K, W)>
+    pub fn flat_map_values_with_key<W, I>(
+        &self,
+        f: impl Fn(&K, V) -> I + Send + Sync + 'static,
+    ) -> Rdd<(K, W)>
     where
         W: Data,
         I: IntoIterator<Item = W>,

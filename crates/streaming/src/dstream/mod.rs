@@ -5,7 +5,11 @@ pub(crate) mod endpoint;
 pub(crate) mod node;
 pub(crate) mod scope;
 
-use std::{fmt, panic::Location, sync::{Arc, Weak}};
+use std::{
+    fmt,
+    panic::Location,
+    sync::{Arc, Weak},
+};
 
 use dstreams_rdd::{Data, Rdd, Wire};
 

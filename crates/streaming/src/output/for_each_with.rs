@@ -7,7 +7,7 @@ use dstreams_rdd::{BoxError, Data, Records};
 
 use super::pool::{ConnectionPool, PoolError, PooledConnection};
 use crate::{
-    clock::{Clock as _, StopFlag},
+    clock::StopFlag,
     dstream::DStream,
     error::Error,
     time::{Duration, Time, milliseconds},
@@ -93,6 +93,10 @@ pub struct PartitionRecords<T> {
 }
 
 impl<T> PartitionRecords<T> {
+    pub(super) fn new(records: Records<T>, batch_time: Time, partition: usize) -> Self {
+        Self { records: records.peekable(), batch_time, partition }
+    }
+
     /// The time of the batch. Together with the number of the partition it is the same whenever the records are
     /// processed again, and a key to write them under exactly once.
     pub fn batch_time(&self) -> Time {

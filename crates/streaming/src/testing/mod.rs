@@ -97,7 +97,8 @@ impl TestContext {
     /// # Ok::<(), dstreams_streaming::Error>(())
     /// ```
     pub fn with_checkpoint_dir(self) -> Result<Self> {
-        let directory = fresh_directory().map_err(|cause| Error::system("make a checkpoint directory", cause))?;
+        let directory =
+            fresh_directory().map_err(|cause| Error::system("make a checkpoint directory", cause))?;
         self.context.checkpoint(directory.to_string_lossy());
         *self.checkpoints.lock() = Some(directory);
         Ok(self)
