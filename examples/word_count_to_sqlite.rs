@@ -15,7 +15,7 @@ fn main() -> dstreams::Result<()> {
 
         ssc.socket_text_stream(&address)
             .flat_map(|line| line.words())
-            .map(|word| (word, 1u64))
+            .map(|word| (word, 1i64))
             .reduce_by_key(|a, b| a + b)
             .for_each_partition_with(&pool, |connection: &mut Connection, counts| {
                 let transaction = connection.transaction()?;
