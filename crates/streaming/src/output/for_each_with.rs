@@ -7,7 +7,7 @@ use dstreams_rdd::{BoxError, Data, Records};
 
 use super::pool::{ConnectionPool, PoolError, PooledConnection};
 use crate::{
-    clock::{Clock as _, StopFlag},
+    clock::StopFlag,
     dstream::DStream,
     error::Error,
     time::{Duration, Time, milliseconds},
