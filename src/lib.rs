@@ -1,5 +1,49 @@
 // SPDX-License-Identifier: Apache-2.0
-//! dstreams: discretized streams in Rust.
+//! Discretized streams: the model of Spark Streaming as a Rust library.
+//!
+//! A stream is a sequence of small batches, each batch a partitioned dataset, and every operation on a stream is an
+//! operation on each of its datasets. A program is one function that builds the graph:
+//!
+//! ```no_run
+//! fn main() -> dstreams::Result<()> {
+//!     dstreams::run("network-word-count", |ssc| {
+//!         ssc.socket_text_stream("localhost:9999")
+//!             .flat_map(|line| line.words())
+//!             .map(|word| (word, 1u64))
+//!             .reduce_by_key(|a, b| a + b)
+//!             .print();
+//!         Ok(())
+//!     })
+//! }
+//! ```
+//!
+//! [`streaming`] holds streams, sources, outputs and the test kit; [`rdd`] holds the datasets under them, which are
+//! useful on their own.
+#![forbid(unsafe_code)]
+
+pub mod log;
 
 pub use dstreams_rdd as rdd;
-pub use dstreams_streaming as streaming;
+pub use dstreams_streaming::{
+    self as streaming, Accumulator, Broadcast, Config, DStream, Data, Duration, Error, Key, Rdd, RddContext,
+    Result, StopOptions, StorageLevel, StreamingContext, StreamingListener, Text, Time, Wire, get_or_create,
+    run_with, time,
+};
+
+/// Runs an application until it fails or is told to stop; its log goes to standard error.
+///
+/// Reads the configuration (defaults, then the properties file, the environment and the command line, each over those
+/// before), builds the graph with `build`, starts it, and returns the error that stopped it. The first SIGINT or
+/// SIGTERM processes what has been received and stops; a second one ends the process at once.
+///
+/// ```no_run
+/// dstreams::run("line-count", |ssc| {
+///     ssc.text_file_stream("/var/spool/lines").count().print();
+///     Ok(())
+/// })?;
+/// # Ok::<(), dstreams::Error>(())
+/// ```
+pub fn run(name: &str, build: impl FnOnce(&StreamingContext) -> Result<()>) -> Result<()> {
+    log::to_stderr(log::Level::INFO);
+    streaming::run(name, build)
+}

@@ -1,4 +1,53 @@
 // SPDX-License-Identifier: Apache-2.0
-//! The dstreams command.
+//! The `dstreams` command.
 
-fn main() {}
+mod demo;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Discretized streams: micro-batches of datasets, without a JVM.
+#[derive(Parser)]
+#[command(name = "dstreams", version, about)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+    /// Say more on standard error: -v for information, -vv for details.
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    verbose: u8,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Count words in a live stream: generated text, a socket, or a watched directory.
+    Demo(demo::Options),
+}
+
+impl Command {
+    /// What is worth a line on standard error when nothing is said about it.
+    fn quiet_level(&self) -> dstreams::log::Level {
+        match self {
+            Self::Demo(options) => options.quiet_level(),
+        }
+    }
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    dstreams::log::to_stderr(match arguments.verbose {
+        0 => arguments.command.quiet_level(),
+        1 => dstreams::log::Level::INFO,
+        _ => dstreams::log::Level::DEBUG,
+    });
+    let result = match arguments.command {
+        Command::Demo(options) => demo::run(&options),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("dstreams: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}

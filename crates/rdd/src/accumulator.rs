@@ -14,7 +14,7 @@ use parking_lot::Mutex;
 use crate::{
     event::{EngineEvent, EventBus},
     record::Data,
-    scheduler::task::with_running,
+    scheduler::task::{Running, with_running},
 };
 
 /// A value that tasks can only add to. What a failed attempt added is forgotten.
@@ -91,11 +91,16 @@ impl<T: Data + fmt::Debug> Accumulator<T> {
 
 impl<T: Data> Accumulator<T> {
     /// Adds `update`: inside a task to what counts if the task succeeds, elsewhere at once.
+    ///
+    /// A task of another context counts as elsewhere: that context would not know what to do with the accumulator when
+    /// the task fails, and its workers have the same numbers as those of this one.
     pub fn add(&self, update: T) {
         let shared = &self.shared;
         let outside = with_running(|running| match running {
-            Some((worker, touched)) if worker < shared.slots.len() => {
-                let mut slot = shared.slots[worker].lock();
+            Some(Running { engine, worker, touched })
+                if engine.is_same(&shared.events) && *worker < shared.slots.len() =>
+            {
+                let mut slot = shared.slots[*worker].lock();
                 if slot.is_none() {
                     touched.push(Arc::clone(shared) as Arc<dyn Touched>);
                 }

@@ -14,8 +14,10 @@ use crate::{
     block::{disk::DiskStore, memory::MemoryBudget},
     broadcast::Broadcast,
     chunk::{Borrowed, BoxChunks, CHUNK, Chunks},
+    codec::Compression,
     error::{Error, Result, TaskError},
     event::{EngineEvent, EventBus},
+    persist::checkpoint::Checkpoints,
     rdd::Rdd,
     record::Data,
     scheduler::{backend::Backend, dag::Scheduler, task::TaskContext, threads::Threads},
@@ -43,6 +45,7 @@ struct Engine {
     disk: DiskStore,
     options: RddOptions,
     next_broadcast: AtomicU64,
+    checkpoints: Checkpoints,
 }
 
 /// The settings of an [`RddContext`].
@@ -62,6 +65,12 @@ pub struct RddOptions {
     pub local_dir: Option<PathBuf>,
     /// Whether spilled data and kept serialized blocks are compressed with LZ4 (`spark.rdd.compress`).
     pub compress: bool,
+}
+
+impl RddOptions {
+    pub(crate) fn compression(&self) -> Compression {
+        if self.compress { Compression::Lz4 } else { Compression::None }
+    }
 }
 
 impl Default for RddOptions {
@@ -100,7 +109,15 @@ impl RddContext {
             Scheduler::new(backend, events.clone(), options.max_task_failures, options.max_stage_attempts);
         let disk = DiskStore::new(options.local_dir.clone().unwrap_or_else(std::env::temp_dir));
         let memory = MemoryBudget::new(options.memory_budget);
-        let engine = Engine { scheduler, events, memory, disk, options, next_broadcast: AtomicU64::new(0) };
+        let engine = Engine {
+            scheduler,
+            events,
+            memory,
+            disk,
+            options,
+            next_broadcast: AtomicU64::new(0),
+            checkpoints: Checkpoints::default(),
+        };
         Self { engine: Arc::new(engine) }
     }
 
@@ -112,6 +129,17 @@ impl RddContext {
     /// Whether [`stop`](Self::stop) was called.
     pub fn is_stopped(&self) -> bool {
         self.engine.scheduler.is_stopped()
+    }
+
+    /// Gives up all jobs that are running now; their actions fail with [`TaskError::Cancelled`]. A task notices between
+    /// two chunks of records. Later jobs are not affected.
+    pub fn cancel_all_jobs(&self) {
+        self.engine.scheduler.cancel_all();
+    }
+
+    /// Whether both are handles to the same engine.
+    pub fn is_same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.engine, &other.engine)
     }
 
     /// Partitions where nothing else says how many.
@@ -137,6 +165,10 @@ impl RddContext {
     /// Where spilled data goes.
     pub fn disk(&self) -> &DiskStore {
         &self.engine.disk
+    }
+
+    pub(crate) fn checkpoints(&self) -> &Checkpoints {
+        &self.engine.checkpoints
     }
 
     pub(crate) fn scheduler(&self) -> &Scheduler {

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //! What can go wrong: `Error` for the caller of an action, `TaskError` for what happened inside a task.
 
-use std::{fmt, sync::Arc};
+use std::{any::Any, fmt, sync::Arc};
 
-use crate::{codec::CodecError, scheduler::task::TaskId};
+use crate::{codec::CodecError, persist::StorageLevel, scheduler::task::TaskId};
 
 /// The result of an action on a dataset.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -32,6 +32,16 @@ pub enum Error {
     /// An argument makes no sense.
     #[error("{0}")]
     InvalidArgument(String),
+    /// There is no room for a block of records at the level that was asked for.
+    #[error("Could not store {block} with storage level {level}: {cause}")]
+    NotStored {
+        /// Which block.
+        block: String,
+        /// The level.
+        level: StorageLevel,
+        /// What is in the way.
+        cause: Arc<TaskError>,
+    },
     /// A file or directory could not be used.
     #[error("cannot {action} {path}: {cause}")]
     Io {
@@ -112,8 +122,17 @@ pub enum TaskError {
     /// The output of a finished shuffle is gone; the scheduler runs its map stage again.
     #[error("the output of shuffle {0} is missing")]
     ShuffleMissing(u64),
-    /// The job was given up because of another task.
-    #[error("cancelled because another task of the job failed")]
+    /// A kept block of records was lost or damaged while it was read; the scheduler tries again, so that it is computed
+    /// anew.
+    #[error("{block} is lost: {cause}")]
+    BlockLost {
+        /// Which block.
+        block: String,
+        /// What is wrong with it.
+        cause: BoxError,
+    },
+    /// The job was given up, because of another task or from outside.
+    #[error("cancelled: its job was given up")]
     Cancelled,
     /// Something failed for a reason of its own.
     #[error(transparent)]
@@ -123,6 +142,11 @@ pub enum TaskError {
 impl TaskError {
     pub(crate) fn io(action: &'static str, path: impl AsRef<std::path::Path>, cause: std::io::Error) -> Self {
         Self::Io { action, path: path.as_ref().display().to_string(), cause }
+    }
+
+    /// Whether the input of the task has to be made again before another attempt makes sense.
+    pub(crate) fn is_missing_input(&self) -> bool {
+        matches!(self, Self::ShuffleMissing(_) | Self::BlockLost { .. })
     }
 
     /// Says which file of records failed.
@@ -138,4 +162,18 @@ impl TaskError {
     pub fn user(error: impl Into<BoxError>) -> Self {
         Self::User(error.into())
     }
+}
+
+/// The message of a caught panic, which is text unless the program called `panic_any`.
+///
+/// ```
+/// let panic = std::panic::catch_unwind(|| panic!("no such word: {}", "foo")).unwrap_err();
+/// assert_eq!(dstreams_rdd::panic_text(&*panic), "no such word: foo");
+/// ```
+pub fn panic_text(panic: &(dyn Any + Send)) -> String {
+    panic
+        .downcast_ref::<&str>()
+        .map(ToString::to_string)
+        .or_else(|| panic.downcast_ref::<String>().cloned())
+        .unwrap_or_else(|| "(the panic carries no text)".to_owned())
 }

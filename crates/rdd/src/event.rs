@@ -129,6 +129,11 @@ impl EventBus {
         self.listeners.write().retain(|other| !Arc::ptr_eq(other, listener));
     }
 
+    /// Whether both are handles to the same listeners.
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.listeners, &other.listeners)
+    }
+
     /// Delivers an event, which is made only if somebody listens.
     pub(crate) fn post(&self, event: impl FnOnce() -> EngineEvent) {
         let listeners = self.listeners.read();

@@ -12,9 +12,7 @@ pub mod codec;
 mod context;
 mod error;
 pub mod event;
-mod interim;
 pub mod lineage;
-pub use interim::StorageLevel;
 mod operator;
 mod partitioner;
 mod persist;
@@ -32,9 +30,12 @@ pub use accumulator::Accumulator;
 pub use broadcast::Broadcast;
 pub use chunk::Records;
 pub use context::{RddContext, RddOptions};
-pub use error::{BoxError, Error, Result, TaskError, TaskFailure};
+pub use error::{BoxError, Error, Result, TaskError, TaskFailure, panic_text};
 pub use operator::PairOptions;
-pub use partitioner::{ArcPartitioner, HashPartitioner, Partitioner, PartitionerId, key_hash};
+pub use partitioner::{
+    ArcPartitioner, HashPartitioner, Partitioner, PartitionerId, RangePartitioner, key_hash,
+};
+pub use persist::StorageLevel;
 pub use rdd::{Compute, Rdd};
 pub use record::{Data, Key, Wire};
 pub use save::{SaveOptions, text_record::TextRecord};

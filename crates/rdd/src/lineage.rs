@@ -5,11 +5,11 @@ use std::{
     fmt,
     sync::{
         Arc, OnceLock, Weak,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
 };
 
-use parking_lot::RwLock;
+use parking_lot::{Mutex, RwLock};
 
 use crate::{
     error::{Error, TaskError},
@@ -22,7 +22,7 @@ use crate::{
 pub struct RddId(pub u64);
 
 impl RddId {
-    fn next() -> Self {
+    pub(crate) fn next() -> Self {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         Self(NEXT.fetch_add(1, Ordering::Relaxed))
     }
@@ -37,7 +37,10 @@ pub struct Lineage {
     partitioner: Option<PartitionerId>,
     /// Emptied when a checkpoint cuts the lineage.
     dependencies: RwLock<Vec<Dependency>>,
-    storage: OnceLock<Weak<dyn Materialized>>,
+    storage: RwLock<Option<Weak<dyn Materialized>>>,
+    /// What is to be done after the next job that uses the dataset.
+    mark: Mutex<Option<Box<dyn Marked>>>,
+    checkpointed: AtomicBool,
 }
 
 /// How a dataset depends on another.
@@ -62,7 +65,7 @@ pub trait ShuffleStage: Send + Sync {
     /// Computes one map partition and keeps its output.
     fn run_map_task(&self, partition: usize, task: &TaskContext) -> Result<(), TaskError>;
     /// Held while the stage runs, so that two jobs do not compute it twice.
-    fn lock(&self) -> &parking_lot::Mutex<()>;
+    fn lock(&self) -> &Mutex<()>;
 }
 
 /// Work on the driver that must precede the tasks of a dataset.
@@ -75,6 +78,11 @@ pub trait Prepare: Send + Sync {
 pub trait Materialized: Send + Sync {
     /// True when every one of `partitions` can be read without its parents.
     fn has_all(&self, partitions: &[usize]) -> bool;
+}
+
+/// What is to be done with a dataset after the next job that uses it.
+pub(crate) trait Marked: Send + Sync {
+    fn after_job(&self) -> Result<(), Error>;
 }
 
 impl Lineage {
@@ -91,7 +99,9 @@ impl Lineage {
             partitions,
             partitioner,
             dependencies: RwLock::new(dependencies),
-            storage: OnceLock::new(),
+            storage: RwLock::new(None),
+            mark: Mutex::new(None),
+            checkpointed: AtomicBool::new(false),
         })
     }
 
@@ -130,16 +140,39 @@ impl Lineage {
         let _first_stays = self.name.set(name.to_owned());
     }
 
+    /// A checkpoint has taken the place of the parents.
     pub(crate) fn cut(&self) {
-        self.dependencies.write().clear();
+        let parents = std::mem::take(&mut *self.dependencies.write());
+        self.checkpointed.store(true, Ordering::Release);
+        // Without the lock: with the parents, whole lineages may go.
+        drop(parents);
     }
 
-    pub(crate) fn set_storage(&self, storage: Weak<dyn Materialized>) {
-        let _set_once = self.storage.set(storage);
+    pub(crate) fn is_checkpointed(&self) -> bool {
+        self.checkpointed.load(Ordering::Acquire)
+    }
+
+    /// Says who knows which partitions are kept.
+    pub(crate) fn set_storage(&self, storage: Option<Weak<dyn Materialized>>) {
+        *self.storage.write() = storage;
+    }
+
+    /// Marks the dataset for something to be done after the next job that uses it.
+    pub(crate) fn mark(&self, mark: Box<dyn Marked>) {
+        *self.mark.lock() = Some(mark);
+    }
+
+    pub(crate) fn is_marked(&self) -> bool {
+        self.mark.lock().is_some()
+    }
+
+    pub(crate) fn take_mark(&self) -> Option<Box<dyn Marked>> {
+        self.mark.lock().take()
     }
 
     pub(crate) fn is_materialized(&self, partitions: &[usize]) -> bool {
-        self.storage.get().and_then(Weak::upgrade).is_some_and(|storage| storage.has_all(partitions))
+        let storage = self.storage.read().as_ref().and_then(Weak::upgrade);
+        storage.is_some_and(|storage| storage.has_all(partitions))
     }
 }
 

@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //! `Rdd<T>`: a partitioned, lazy, immutable dataset that knows how to compute itself again.
 
-use std::{fmt, sync::Arc};
+use std::{
+    fmt,
+    sync::{Arc, Weak},
+};
 
 use parking_lot::RwLock;
 
@@ -73,6 +76,15 @@ impl<T> Clone for Rdd<T> {
     }
 }
 
+/// A handle that does not keep the dataset.
+pub(crate) struct WeakRdd<T>(Weak<Inner<T>>);
+
+impl<T> WeakRdd<T> {
+    pub(crate) fn upgrade(&self) -> Option<Rdd<T>> {
+        self.0.upgrade().map(|inner| Rdd { inner })
+    }
+}
+
 impl<T> fmt::Debug for Rdd<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} [{} partitions]", self.inner.lineage, self.inner.lineage.partitions())
@@ -137,14 +149,20 @@ impl<T: Data> Rdd<T> {
         compute.compute(partition, task, operator)
     }
 
+    pub(crate) fn downgrade(&self) -> WeakRdd<T> {
+        WeakRdd(Arc::downgrade(&self.inner))
+    }
+
     pub(crate) fn storage(&self) -> &Storage<T> {
         &self.inner.storage
     }
 
     /// Replaces the lineage by `compute`, which reads what a checkpoint has written.
     pub(crate) fn cut_lineage(&self, compute: Arc<dyn Compute<T>>) {
-        *self.inner.compute.write() = compute;
+        let before = std::mem::replace(&mut *self.inner.compute.write(), compute);
         self.inner.lineage.cut();
+        // Without the lock: with the parents, whole lineages may go.
+        drop(before);
     }
 
     /// The context that runs its jobs.

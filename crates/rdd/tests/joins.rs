@@ -7,6 +7,7 @@ use proptest::{collection::vec, prelude::*};
 use std::sync::Arc;
 
 type Pairs = Vec<(u8, u16)>;
+type Cogrouped = (u8, (Vec<u16>, Vec<u16>));
 
 fn sorted<T: Ord>(mut records: Vec<T>) -> Vec<T> {
     records.sort();
@@ -32,7 +33,7 @@ fn place(rdd: Rdd<(u8, u16)>, to: Option<usize>) -> Rdd<(u8, u16)> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(64))]
+    #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn joins_agree_with_nested_loops(
@@ -77,7 +78,7 @@ fn a_side_that_lies_right_is_not_shuffled() {
     let sc = RddContext::local(2).unwrap();
     let placed = place(sc.parallelize((0..20).map(|n| (n, u16::from(n)))), Some(4));
     let other = sc.parallelize([(3u8, 30u16)]);
-    let shuffles = |rdd: &Rdd<(u8, (Vec<u16>, Vec<u16>))>| -> Vec<bool> {
+    let shuffles = |rdd: &Rdd<Cogrouped>| -> Vec<bool> {
         rdd.lineage().dependencies().iter().map(|d| matches!(d, Dependency::Shuffle(_))).collect()
     };
     assert_eq!(shuffles(&placed.cogroup(&other)), [false, true]);

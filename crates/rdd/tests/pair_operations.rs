@@ -72,7 +72,7 @@ fn partitionings() -> impl Strategy<Value = Partitioning<u16>> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(64))]
+    #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn every_aggregation_agrees_with_a_loop(
@@ -201,6 +201,19 @@ impl<T: Ord> MapSorted<T> for Vec<Vec<T>> {
     fn map_sorted(self) -> Vec<Vec<T>> {
         self.into_iter().map(sorted).collect()
     }
+}
+
+// INVARIANT 11: the numbers are those of other processes and runs, with other numbers of threads.
+#[test]
+fn the_partition_of_a_key_is_always_the_same() {
+    let layout = |threads| {
+        let sc = RddContext::local(threads).unwrap();
+        let placed =
+            sc.parallelize((0..8u16).map(|n| (n, ()))).partition_by(Arc::new(HashPartitioner::new(3)));
+        placed.keys().glom().collect().unwrap().map_sorted()
+    };
+    assert_eq!(layout(1), [vec![1, 2, 5], vec![0, 4], vec![3, 6, 7]]);
+    assert_eq!(layout(4), layout(1));
 }
 
 #[test]

@@ -66,13 +66,13 @@ impl InputInfo {
 
 /// The batches that streams may still ask for: the present one and those remembered.
 #[derive(Debug, Default)]
-pub struct Batches {
+pub(crate) struct Batches {
     by_time: BTreeMap<Time, Arc<Batch>>,
 }
 
 impl Batches {
     /// The batch of `time`, unless it is unknown or forgotten.
-    pub fn get(&self, time: Time) -> Option<&Arc<Batch>> {
+    pub(crate) fn get(&self, time: Time) -> Option<&Arc<Batch>> {
         self.by_time.get(&time)
     }
 

@@ -3,7 +3,7 @@
 
 pub(crate) mod ordered;
 
-use std::sync::Arc;
+use std::{collections::HashMap, sync::Arc};
 
 use parking_lot::Mutex;
 
@@ -16,24 +16,36 @@ use crate::{
 };
 
 impl<T: Data> Rdd<T> {
-    /// Runs `f` over the given partitions and returns its results in their order. All actions end here.
+    /// Runs `f` over the given partitions and returns its results in their order. All actions end here; afterwards
+    /// the checkpoints that wait for a job are written.
     pub(crate) fn run<R: Send + 'static>(
         &self,
         partitions: &[usize],
         f: impl Fn(BoxChunks<T>, &TaskContext) -> Result<R, TaskError> + Send + Sync + 'static,
     ) -> Result<Vec<R>> {
-        let results: Arc<Mutex<Vec<(usize, R)>>> = Arc::new(Mutex::new(Vec::with_capacity(partitions.len())));
+        let results = self.run_only(partitions, f)?;
+        self.context().checkpoints().after_job(self.lineage())?;
+        Ok(results)
+    }
+
+    /// Runs `f` over the given partitions and does nothing else.
+    pub(crate) fn run_only<R: Send + 'static>(
+        &self,
+        partitions: &[usize],
+        f: impl Fn(BoxChunks<T>, &TaskContext) -> Result<R, TaskError> + Send + Sync + 'static,
+    ) -> Result<Vec<R>> {
+        // By partition, so that a task that fails after it has left its result, and is tried again, leaves one result.
+        let results: Arc<Mutex<HashMap<usize, R>>> = Arc::default();
         let (rdd, sink) = (self.clone(), Arc::clone(&results));
         let body: TaskBody = Arc::new(move |task: &TaskContext| {
             let result = f(rdd.chunks(task.partition(), task)?, task)?;
-            sink.lock().push((task.partition(), result));
+            sink.lock().insert(task.partition(), result);
             Ok(())
         });
         self.context().scheduler().run_job(self.lineage(), partitions, &body)?;
         drop(body);
         let mut results = std::mem::take(&mut *results.lock());
-        results.sort_by_key(|(partition, _)| partitions.iter().position(|p| p == partition));
-        Ok(results.into_iter().map(|(_, result)| result).collect())
+        Ok(partitions.iter().filter_map(|partition| results.remove(partition)).collect())
     }
 
     pub(crate) fn run_all<R: Send + 'static>(

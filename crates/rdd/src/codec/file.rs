@@ -81,6 +81,20 @@ impl<W: Write> FrameWriter<W> {
         Ok(self.bytes_written - before)
     }
 
+    /// Appends a frame that [`encode_chunk`](super::encode_chunk) has made, as it is. Returns how many bytes were written.
+    pub fn append_frame(&mut self, frame: &[u8]) -> Result<u64, CodecError> {
+        let before = self.bytes_written;
+        if self.records > 0 {
+            self.write_frame()?;
+        }
+        let header = frame.first_chunk().ok_or(CodecError::Torn { offset: before })?;
+        let header = Header::parse(header, before)?;
+        self.writer.write_all(frame)?;
+        self.bytes_written += frame.len() as u64;
+        self.records_written += u64::from(header.records);
+        Ok(self.bytes_written - before)
+    }
+
     /// How many bytes were written so far, not counting the frame in progress.
     pub fn bytes_written(&self) -> u64 {
         self.bytes_written

@@ -38,6 +38,13 @@ impl<K: Data, V: Data> Rdd<(K, V)> {
     }
 
     /// As [`cogroup`](Self::cogroup), with a number of partitions or a partitioner for the result.
+    ///
+    /// ```
+    /// # let sc = dstreams_rdd::RddContext::local(2)?;
+    /// let rows = sc.parallelize([(1, 'a')]).cogroup_with(&sc.parallelize([(1, 10)]), 3);
+    /// assert_eq!((rows.num_partitions(), rows.collect()?), (3, vec![(1, (vec!['a'], vec![10]))]));
+    /// # Ok::<(), dstreams_rdd::Error>(())
+    /// ```
     pub fn cogroup_with<W: Wire>(
         &self,
         other: &Rdd<(K, W)>,
@@ -51,6 +58,7 @@ impl<K: Data, V: Data> Rdd<(K, V)> {
         let (left, right) = (Side::new(self, &chosen), Side::new(other, &chosen));
         let dependencies = vec![left.dependency(), right.dependency()];
         let sides = (left.clone(), right.clone());
+        let context = self.context().clone();
         let rdd = Rdd::new(
             self.context(),
             "cogroup",
@@ -60,12 +68,12 @@ impl<K: Data, V: Data> Rdd<(K, V)> {
             move |partition: usize, task: &TaskContext, operator: usize| {
                 let mut left = sides.0.chunks(partition, task)?;
                 let mut right = sides.1.chunks(partition, task)?;
-                let task = task.clone();
+                let (context, task) = (context.clone(), task.clone());
                 Ok(Box::new(Grouped::new(move || {
-                    let mut groups = Groups::new(&task, operator);
+                    let mut groups = Groups::new(&context, &task, operator, |a, b| Ok(append(a, b)));
                     groups.add_all(&mut *left, &Left(PhantomData))?;
                     groups.add_all(&mut *right, &Right(PhantomData))?;
-                    Ok(groups.into_chunks())
+                    groups.into_chunks()
                 })) as _)
             },
         );
@@ -92,6 +100,13 @@ impl<K: Data, V: Data> Rdd<(K, V)> {
     }
 
     /// As [`join`](Self::join), with a number of partitions or a partitioner for the result.
+    ///
+    /// ```
+    /// # let sc = dstreams_rdd::RddContext::local(2)?;
+    /// let rows = sc.parallelize([(1, 'a')]).join_with(&sc.parallelize([(1, 10)]), 3);
+    /// assert_eq!((rows.num_partitions(), rows.collect()?), (3, vec![(1, ('a', 10))]));
+    /// # Ok::<(), dstreams_rdd::Error>(())
+    /// ```
     pub fn join_with<W: Wire>(
         &self,
         other: &Rdd<(K, W)>,
@@ -123,6 +138,13 @@ impl<K: Data, V: Data> Rdd<(K, V)> {
     }
 
     /// As [`left_outer_join`](Self::left_outer_join), with a number of partitions or a partitioner for the result.
+    ///
+    /// ```
+    /// # let sc = dstreams_rdd::RddContext::local(2)?;
+    /// let rows = sc.parallelize([(1, 'a')]).left_outer_join_with(&sc.parallelize([(1, 10)]), 3);
+    /// assert_eq!((rows.num_partitions(), rows.collect()?), (3, vec![(1, ('a', Some(10)))]));
+    /// # Ok::<(), dstreams_rdd::Error>(())
+    /// ```
     pub fn left_outer_join_with<W: Wire>(
         &self,
         other: &Rdd<(K, W)>,
@@ -155,6 +177,13 @@ impl<K: Data, V: Data> Rdd<(K, V)> {
     }
 
     /// As [`right_outer_join`](Self::right_outer_join), with a number of partitions or a partitioner for the result.
+    ///
+    /// ```
+    /// # let sc = dstreams_rdd::RddContext::local(2)?;
+    /// let rows = sc.parallelize([(1, 'a')]).right_outer_join_with(&sc.parallelize([(1, 10)]), 3);
+    /// assert_eq!((rows.num_partitions(), rows.collect()?), (3, vec![(1, (Some('a'), 10))]));
+    /// # Ok::<(), dstreams_rdd::Error>(())
+    /// ```
     pub fn right_outer_join_with<W: Wire>(
         &self,
         other: &Rdd<(K, W)>,
@@ -187,6 +216,13 @@ impl<K: Data, V: Data> Rdd<(K, V)> {
     }
 
     /// As [`full_outer_join`](Self::full_outer_join), with a number of partitions or a partitioner for the result.
+    ///
+    /// ```
+    /// # let sc = dstreams_rdd::RddContext::local(2)?;
+    /// let rows = sc.parallelize([(1, 'a')]).full_outer_join_with(&sc.parallelize([(1, 10)]), 3);
+    /// assert_eq!((rows.num_partitions(), rows.collect()?), (3, vec![(1, (Some('a'), Some(10)))]));
+    /// # Ok::<(), dstreams_rdd::Error>(())
+    /// ```
     pub fn full_outer_join_with<W: Wire>(
         &self,
         other: &Rdd<(K, W)>,

@@ -13,6 +13,7 @@ use crossbeam_channel::unbounded;
 
 use super::{
     backend::Backend,
+    running::{RunningJob, RunningJobs},
     task::{Task, TaskBody, TaskId, in_task},
 };
 use crate::{
@@ -30,6 +31,7 @@ pub(crate) struct Scheduler {
     next_job: AtomicU64,
     next_stage: AtomicU64,
     stopped: AtomicBool,
+    running: RunningJobs,
 }
 
 impl Scheduler {
@@ -47,6 +49,7 @@ impl Scheduler {
             next_job: AtomicU64::new(0),
             next_stage: AtomicU64::new(0),
             stopped: AtomicBool::new(false),
+            running: RunningJobs::default(),
         }
     }
 
@@ -58,6 +61,11 @@ impl Scheduler {
         if !self.stopped.swap(true, Ordering::AcqRel) {
             self.backend.shutdown();
         }
+    }
+
+    /// Gives up the jobs that are running now.
+    pub(crate) fn cancel_all(&self) {
+        self.running.cancel_all();
     }
 
     pub(crate) fn slots(&self) -> usize {
@@ -72,9 +80,11 @@ impl Scheduler {
         if self.is_stopped() {
             return Err(Error::Stopped);
         }
-        let job = self.next_job.fetch_add(1, Ordering::Relaxed);
+        let running = self.running.begin(self.next_job.fetch_add(1, Ordering::Relaxed));
+        let job = running.id;
         self.events.post(|| EngineEvent::JobStarted { job, rdd: target.id(), partitions: partitions.len() });
-        let result = self.run_stages(job, target, partitions, body);
+        let result = self.run_stages(&running, target, partitions, body);
+        drop(running);
         self.events
             .post(|| EngineEvent::JobEnded { job, error: result.as_ref().err().map(ToString::to_string) });
         result
@@ -82,30 +92,32 @@ impl Scheduler {
 
     fn run_stages(
         &self,
-        job: u64,
+        job: &RunningJob<'_>,
         target: &Arc<Lineage>,
         partitions: &[usize],
         body: &TaskBody,
     ) -> Result<()> {
+        let mut left = partitions.to_vec();
         let mut attempt = 0;
         loop {
             attempt += 1;
             let result = self
-                .make_ready(job, target, partitions)
-                .and_then(|()| self.run_stage(job, target.id(), None, partitions, body));
+                .make_ready(job, target, &left)
+                .and_then(|()| self.run_stage(job, target.id(), None, &mut left, body));
             match result {
                 // A block that was kept, or the output of a shuffle, went away between the look at the lineage and
-                // the task that wanted it: look again.
+                // the task that wanted it: look again, for the partitions that are not done.
                 Err(Error::Task(failure))
-                    if matches!(*failure.cause, TaskError::ShuffleMissing(_))
-                        && attempt < self.max_stage_attempts => {}
+                    if failure.cause.is_missing_input()
+                        && attempt < self.max_stage_attempts
+                        && !job.is_cancelled() => {}
                 result => return result,
             }
         }
     }
 
     /// Runs every stage that `target` needs and that has no complete output.
-    fn make_ready(&self, job: u64, target: &Arc<Lineage>, partitions: &[usize]) -> Result<()> {
+    fn make_ready(&self, job: &RunningJob<'_>, target: &Arc<Lineage>, partitions: &[usize]) -> Result<()> {
         if target.is_materialized(partitions) {
             return Ok(());
         }
@@ -127,31 +139,32 @@ impl Scheduler {
         Ok(())
     }
 
-    fn run_shuffle(&self, job: u64, stage: &Arc<dyn ShuffleStage>) -> Result<()> {
+    fn run_shuffle(&self, job: &RunningJob<'_>, stage: &Arc<dyn ShuffleStage>) -> Result<()> {
         let _one_at_a_time = stage.lock().lock();
-        let missing = stage.missing();
+        let mut missing = stage.missing();
         if missing.is_empty() {
             return Ok(());
         }
         self.make_ready(job, stage.parent(), &missing)?;
         let shuffle = Arc::clone(stage);
         let body: TaskBody = Arc::new(move |task| shuffle.run_map_task(task.partition(), task));
-        self.run_stage(job, stage.parent().id(), Some(stage.id()), &missing, &body)
+        self.run_stage(job, stage.parent().id(), Some(stage.id()), &mut missing, &body)
     }
 
     /// Runs one task per partition until all have succeeded or one has failed too often. Returns only when no task
-    /// of the stage is running any more.
+    /// of the stage is running any more, and leaves in `partitions` those that have not succeeded.
     fn run_stage(
         &self,
-        job: u64,
+        job: &RunningJob<'_>,
         rdd: RddId,
         shuffle: Option<u64>,
-        partitions: &[usize],
+        partitions: &mut Vec<usize>,
         body: &TaskBody,
     ) -> Result<()> {
+        let cancelled = job.begin_stage();
+        let job = job.id;
         let stage = self.next_stage.fetch_add(1, Ordering::Relaxed);
         self.events.post(|| EngineEvent::StageStarted { job, stage, rdd, shuffle, tasks: partitions.len() });
-        let cancelled = Arc::new(AtomicBool::new(false));
         let (done, outcomes) = unbounded();
         let submit = |partition, attempt| {
             self.backend.submit(Task {
@@ -162,19 +175,22 @@ impl Scheduler {
                 events: self.events.clone(),
             });
         };
-        for &partition in partitions {
+        for &partition in partitions.iter() {
             submit(partition, 0);
         }
         let mut running = partitions.len();
+        let mut succeeded = HashSet::with_capacity(running);
         let mut failure: Option<TaskFailure> = None;
         while running > 0 {
             let Ok(outcome) = outcomes.recv() else { break };
             let Err(failed) = outcome.result else {
                 running -= 1;
+                succeeded.insert(outcome.id.partition);
                 continue;
             };
             let retry = failure.is_none()
-                && !matches!(*failed.cause, TaskError::ShuffleMissing(_) | TaskError::Cancelled)
+                && !failed.cause.is_missing_input()
+                && !matches!(*failed.cause, TaskError::Cancelled)
                 && outcome.id.attempt + 1 < self.max_task_failures;
             if retry {
                 tracing::warn!(task = ?failed.task, operator = failed.operator, cause = %failed.cause, "task failed, trying again");
@@ -186,6 +202,7 @@ impl Scheduler {
             // The first failure is the cause; those after it are mostly cancellations.
             failure.get_or_insert(failed);
         }
+        partitions.retain(|partition| !succeeded.contains(partition));
         let result = match failure {
             None => Ok(()),
             Some(failure) if self.is_stopped() && matches!(*failure.cause, TaskError::Cancelled) => {

@@ -3,5 +3,6 @@
 
 pub mod backend;
 pub(crate) mod dag;
+mod running;
 pub mod task;
 pub(crate) mod threads;

@@ -15,7 +15,7 @@ use parking_lot::Mutex;
 
 use crate::{
     accumulator::Touched,
-    error::{TaskError, TaskFailure},
+    error::{TaskError, TaskFailure, panic_text},
     event::{EngineEvent, EventBus},
     lineage::Lineage,
 };
@@ -140,9 +140,11 @@ thread_local! {
 }
 
 /// The task on this thread, with the accumulators that it has added to.
-struct Running {
-    worker: usize,
-    touched: Vec<Arc<dyn Touched>>,
+pub(crate) struct Running {
+    /// Stands for the engine of the task: every engine has its own listeners.
+    pub(crate) engine: EventBus,
+    pub(crate) worker: usize,
+    pub(crate) touched: Vec<Arc<dyn Touched>>,
 }
 
 /// Whether this thread is inside a task.
@@ -150,9 +152,9 @@ pub(crate) fn in_task() -> bool {
     RUNNING.with_borrow(Option::is_some)
 }
 
-/// Calls `f` with the worker number of the running task and its list of touched accumulators.
-pub(crate) fn with_running<R>(f: impl FnOnce(Option<(usize, &mut Vec<Arc<dyn Touched>>)>) -> R) -> R {
-    RUNNING.with_borrow_mut(|running| f(running.as_mut().map(|r| (r.worker, &mut r.touched))))
+/// Calls `f` with the task on this thread.
+pub(crate) fn with_running<R>(f: impl FnOnce(Option<&mut Running>) -> R) -> R {
+    RUNNING.with_borrow_mut(|running| f(running.as_mut()))
 }
 
 impl Task {
@@ -161,7 +163,7 @@ impl Task {
     pub fn run(self, worker: usize) {
         let context = TaskContext::new(self.id, Arc::clone(&self.cancelled));
         self.events.post(|| EngineEvent::TaskStarted { task: self.id });
-        RUNNING.set(Some(Running { worker, touched: Vec::new() }));
+        RUNNING.set(Some(Running { engine: self.events.clone(), worker, touched: Vec::new() }));
         let body = &self.body;
         let result = catch_unwind(AssertUnwindSafe(|| {
             context.check_cancelled()?;
@@ -204,12 +206,4 @@ impl Task {
         };
         let _ = self.done.send(TaskOutcome { id: self.id, result: Err(failure) });
     }
-}
-
-fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
-    panic
-        .downcast_ref::<&str>()
-        .map(ToString::to_string)
-        .or_else(|| panic.downcast_ref::<String>().cloned())
-        .unwrap_or_else(|| "(the panic carries no text)".to_owned())
 }

@@ -7,7 +7,7 @@ use crate::{error::TaskError, record::Wire};
 
 /// Merges the values `V` of a key into an accumulator. The accumulator is passed by value, so that user functions of
 /// the plain form `Fn(C, V) -> C` need no copy.
-pub(crate) trait Aggregator<V>: Send + Sync + 'static {
+pub(crate) trait Aggregator<V> {
     /// What the values of a key become.
     type Acc: Wire;
 
@@ -22,7 +22,7 @@ pub(crate) trait Aggregator<V>: Send + Sync + 'static {
 /// One function merges values and accumulators alike.
 pub(crate) struct Reduce<F>(pub(crate) F);
 
-impl<V: Wire, F: Fn(V, V) -> Result<V, TaskError> + Send + Sync + 'static> Aggregator<V> for Reduce<F> {
+impl<V: Wire, F: Fn(V, V) -> Result<V, TaskError>> Aggregator<V> for Reduce<F> {
     type Acc = V;
 
     #[inline]
@@ -51,9 +51,9 @@ pub(crate) struct Functions<F, G, H> {
 impl<V, C, F, G, H> Aggregator<V> for Functions<F, G, H>
 where
     C: Wire,
-    F: Fn(V) -> C + Send + Sync + 'static,
-    G: Fn(C, V) -> C + Send + Sync + 'static,
-    H: Fn(C, C) -> C + Send + Sync + 'static,
+    F: Fn(V) -> C,
+    G: Fn(C, V) -> C,
+    H: Fn(C, C) -> C,
 {
     type Acc = C;
 
@@ -112,7 +112,7 @@ impl<V, A> Merging<V, A> {
     }
 }
 
-impl<V: 'static, A: Aggregator<V>> Aggregator<A::Acc> for Merging<V, A> {
+impl<V, A: Aggregator<V>> Aggregator<A::Acc> for Merging<V, A> {
     type Acc = A::Acc;
 
     #[inline]

@@ -3,9 +3,11 @@
 
 use std::sync::Arc;
 
-use super::MapOutput;
+use super::outputs::{Outputs, Run};
 use crate::{
+    block::disk::SpillReader,
     chunk::{Borrowed, CHUNK, Chunks},
+    codec::FrameReader,
     error::TaskError,
     record::Wire,
     scheduler::task::TaskContext,
@@ -14,16 +16,39 @@ use crate::{
 /// The runs of one reducer one after the other. Records stay where they are, since a second action reads them again:
 /// who can use them by reference saves their clones.
 pub(crate) struct Reader<R> {
-    runs: Vec<Arc<MapOutput<R>>>,
+    outputs: Arc<Outputs<R>>,
     reducer: usize,
+    runs: Vec<Run<R>>,
+    /// The run that is read, and how far.
     run: usize,
-    position: usize,
+    place: Place,
+    /// The records of a frame.
+    buffer: Vec<R>,
     task: TaskContext,
 }
 
-impl<R> Reader<R> {
-    pub(super) fn new(runs: Vec<Arc<MapOutput<R>>>, reducer: usize, task: &TaskContext) -> Self {
-        Self { runs, reducer, run: 0, position: 0, task: task.clone() }
+enum Place {
+    Start,
+    /// So many records of a run in memory were read.
+    Memory(usize),
+    File(FrameReader<SpillReader>),
+}
+
+impl<R: Wire> Reader<R> {
+    pub(super) fn new(
+        outputs: &Arc<Outputs<R>>,
+        reducer: usize,
+        task: &TaskContext,
+    ) -> Result<Self, TaskError> {
+        Ok(Self {
+            outputs: Arc::clone(outputs),
+            reducer,
+            runs: outputs.runs(reducer)?,
+            run: 0,
+            place: Place::Start,
+            buffer: Vec::new(),
+            task: task.clone(),
+        })
     }
 
     /// How many runs there are; the records of one run have been combined with each other.
@@ -33,16 +58,39 @@ impl<R> Reader<R> {
 
     fn next_slice(&mut self) -> Result<Option<&[R]>, TaskError> {
         self.task.check_cancelled()?;
-        let Some(output) = self.runs.get(self.run) else { return Ok(None) };
-        let records = &output.buckets[self.reducer];
-        let start = self.position;
-        let end = records.len().min(start + CHUNK);
-        if end == records.len() {
-            (self.run, self.position) = (self.run + 1, 0);
-        } else {
-            self.position = end;
+        self.buffer.clear();
+        loop {
+            let Some(run) = self.runs.get(self.run) else { return Ok(None) };
+            match &mut self.place {
+                Place::Start => {
+                    self.place = match (run.start, &run.output.spill) {
+                        (Some(start), Some(spill)) => {
+                            let file = spill.read(start);
+                            Place::File(file.map_err(|error| self.outputs.lose(run, &error))?)
+                        }
+                        _ => Place::Memory(0),
+                    };
+                }
+                Place::Memory(read) => {
+                    let records = &run.output.buckets[self.reducer];
+                    let start = *read;
+                    if start < records.len() {
+                        *read = records.len().min(start + CHUNK);
+                        // Looked up again, since the borrow of this arm may not outlive a loop that goes on.
+                        let end = *read;
+                        return Ok(Some(&self.runs[self.run].output.buckets[self.reducer][start..end]));
+                    }
+                    (self.run, self.place) = (self.run + 1, Place::Start);
+                }
+                Place::File(file) => {
+                    let read = file.read(&mut self.buffer);
+                    match read.map_err(|error| self.outputs.lose(run, &TaskError::Other(error.into())))? {
+                        0 => (self.run, self.place) = (self.run + 1, Place::Start),
+                        _ => return Ok(Some(&self.buffer)),
+                    }
+                }
+            }
         }
-        Ok(Some(&records[start..end]))
     }
 }
 

@@ -3,11 +3,11 @@
 
 use std::sync::Arc;
 
-use super::{aggregator::Aggregator, table::CombineTable};
+use super::{aggregator::Aggregator, footprint::RecordMeter, table::CombineTable};
 use crate::{
     error::TaskError,
     partitioner::{ArcPartitioner, Partitioner, key_hash},
-    record::{Data, Key, Wire},
+    record::{Key, Wire},
 };
 
 /// Takes the records of one map partition and keeps them sorted into buckets.
@@ -15,58 +15,61 @@ pub(crate) trait Router<T, R> {
     /// Takes all records of a chunk.
     fn route(&mut self, records: &mut Vec<T>) -> Result<(), TaskError>;
 
+    /// How many records have come since the last [`take`](Self::take).
+    fn records(&self) -> usize;
+
+    /// The memory that the buckets take, as estimated.
+    fn bytes(&self) -> usize;
+
     /// The buckets so far, one per reducer; the router is empty afterwards.
-    fn take(&mut self) -> Vec<Vec<R>>;
+    fn take(&mut self) -> Result<Vec<Vec<R>>, TaskError>;
 }
 
 /// Merges the values of each key before they leave the map task.
 pub(crate) struct Combining<K, A, C> {
     table: CombineTable<K, C>,
-    /// The bucket of each entry of the table.
-    buckets: Vec<u32>,
     partitioner: ArcPartitioner<K>,
     aggregator: Arc<A>,
 }
 
-impl<K: Key, A, C: Data> Combining<K, A, C> {
+impl<K: Key, A, C: Wire> Combining<K, A, C> {
     pub(crate) fn new(partitioner: &ArcPartitioner<K>, aggregator: &Arc<A>) -> Self {
         Self {
             table: CombineTable::new(),
-            buckets: Vec::new(),
             partitioner: Arc::clone(partitioner),
             aggregator: Arc::clone(aggregator),
         }
     }
 }
 
-impl<K: Key, V: Data, A: Aggregator<V>> Router<(K, V), (K, A::Acc)> for Combining<K, A, A::Acc> {
+impl<K: Key, V: Wire, A: Aggregator<V>> Router<(K, V), (K, A::Acc)> for Combining<K, A, A::Acc> {
     fn route(&mut self, records: &mut Vec<(K, V)>) -> Result<(), TaskError> {
-        for (key, value) in records.drain(..) {
-            let hash = key_hash(&key);
-            if self.table.add(key, hash, value, &*self.aggregator)? {
-                let (key, _) = &self.table.entries()[self.table.len() - 1];
-                self.buckets.push(bucket_of(&*self.partitioner, key, hash)?);
-            }
-        }
-        Ok(())
+        self.table.extend(records.drain(..), &*self.aggregator)
     }
 
-    fn take(&mut self) -> Vec<Vec<(K, A::Acc)>> {
-        let entries = self.table.take_entries();
+    fn records(&self) -> usize {
+        self.table.values()
+    }
+
+    fn bytes(&self) -> usize {
+        self.table.bytes()
+    }
+
+    fn take(&mut self) -> Result<Vec<Vec<(K, A::Acc)>>, TaskError> {
+        let entries = self.table.take();
         let reducers = self.partitioner.partitions();
         if reducers == 1 {
-            self.buckets.clear();
-            return vec![entries];
+            return Ok(vec![entries.collect()]);
         }
-        let mut sizes = vec![0; reducers];
-        for &bucket in &self.buckets {
-            sizes[bucket as usize] += 1;
+        // One key, one bucket: the partitioner is asked once per key, not once per record.
+        let expected = entries.len().div_ceil(reducers);
+        let mut buckets: Vec<Vec<_>> =
+            (0..reducers).map(|_| Vec::with_capacity(expected + expected / 8)).collect();
+        for entry in entries {
+            let bucket = bucket_of(&*self.partitioner, &entry.0, key_hash(&entry.0))?;
+            buckets[bucket].push(entry);
         }
-        let mut buckets: Vec<Vec<_>> = sizes.into_iter().map(Vec::with_capacity).collect();
-        for (entry, bucket) in entries.into_iter().zip(self.buckets.drain(..)) {
-            buckets[bucket as usize].push(entry);
-        }
-        buckets
+        Ok(buckets)
     }
 }
 
@@ -74,26 +77,41 @@ impl<K: Key, V: Data, A: Aggregator<V>> Router<(K, V), (K, A::Acc)> for Combinin
 pub(crate) struct ByKey<K, V> {
     partitioner: ArcPartitioner<K>,
     buckets: Vec<Vec<(K, V)>>,
+    meter: RecordMeter,
 }
 
 impl<K: Key, V> ByKey<K, V> {
     pub(crate) fn new(partitioner: &ArcPartitioner<K>) -> Self {
-        Self { partitioner: Arc::clone(partitioner), buckets: empty(partitioner.partitions()) }
+        Self {
+            partitioner: Arc::clone(partitioner),
+            buckets: empty(partitioner.partitions()),
+            meter: RecordMeter::default(),
+        }
     }
 }
 
 impl<K: Key, V: Wire> Router<(K, V), (K, V)> for ByKey<K, V> {
     fn route(&mut self, records: &mut Vec<(K, V)>) -> Result<(), TaskError> {
+        self.meter.count(records);
         for record in records.drain(..) {
             let bucket = bucket_of(&*self.partitioner, &record.0, key_hash(&record.0))?;
-            self.buckets[bucket as usize].push(record);
+            self.buckets[bucket].push(record);
         }
         Ok(())
     }
 
-    fn take(&mut self) -> Vec<Vec<(K, V)>> {
+    fn records(&self) -> usize {
+        self.meter.records()
+    }
+
+    fn bytes(&self) -> usize {
+        self.meter.bytes::<(K, V)>()
+    }
+
+    fn take(&mut self) -> Result<Vec<Vec<(K, V)>>, TaskError> {
+        self.meter.reset();
         let next = empty(self.buckets.len());
-        std::mem::replace(&mut self.buckets, next)
+        Ok(std::mem::replace(&mut self.buckets, next))
     }
 }
 
@@ -101,18 +119,24 @@ impl<K: Key, V: Wire> Router<(K, V), (K, V)> for ByKey<K, V> {
 pub(crate) struct InTurn<T> {
     next: usize,
     buckets: Vec<Vec<T>>,
+    meter: RecordMeter,
 }
 
 impl<T> InTurn<T> {
     /// The first bucket depends on the map partition; otherwise small partitions would all fill the first buckets.
     pub(crate) fn new(partition: usize, reducers: usize) -> Self {
         let first = key_hash(&partition) % reducers as u64;
-        Self { next: usize::try_from(first).unwrap_or(0), buckets: empty(reducers) }
+        Self {
+            next: usize::try_from(first).unwrap_or(0),
+            buckets: empty(reducers),
+            meter: RecordMeter::default(),
+        }
     }
 }
 
 impl<T: Wire> Router<T, T> for InTurn<T> {
     fn route(&mut self, records: &mut Vec<T>) -> Result<(), TaskError> {
+        self.meter.count(records);
         for record in records.drain(..) {
             self.buckets[self.next].push(record);
             self.next += 1;
@@ -123,9 +147,18 @@ impl<T: Wire> Router<T, T> for InTurn<T> {
         Ok(())
     }
 
-    fn take(&mut self) -> Vec<Vec<T>> {
+    fn records(&self) -> usize {
+        self.meter.records()
+    }
+
+    fn bytes(&self) -> usize {
+        self.meter.bytes::<T>()
+    }
+
+    fn take(&mut self) -> Result<Vec<Vec<T>>, TaskError> {
+        self.meter.reset();
         let next = empty(self.buckets.len());
-        std::mem::replace(&mut self.buckets, next)
+        Ok(std::mem::replace(&mut self.buckets, next))
     }
 }
 
@@ -135,12 +168,10 @@ fn empty<R>(buckets: usize) -> Vec<Vec<R>> {
 
 /// The partition of a key, checked because partitioners can be user code.
 #[inline]
-fn bucket_of<K: 'static>(partitioner: &dyn Partitioner<K>, key: &K, hash: u64) -> Result<u32, TaskError> {
+fn bucket_of<K: 'static>(partitioner: &dyn Partitioner<K>, key: &K, hash: u64) -> Result<usize, TaskError> {
     let (bucket, buckets) = (partitioner.partition(key, hash), partitioner.partitions());
-    match u32::try_from(bucket) {
-        Ok(narrow) if bucket < buckets => Ok(narrow),
-        _ => Err(TaskError::Other(
-            format!("the partitioner put a key into partition {bucket} of {buckets}").into(),
-        )),
+    if bucket < buckets {
+        return Ok(bucket);
     }
+    Err(TaskError::Other(format!("the partitioner put a key into partition {bucket} of {buckets}").into()))
 }

@@ -1,122 +1,197 @@
 // SPDX-License-Identifier: Apache-2.0
-//! The combining table: one entry per key, in the order of the keys' first coming.
+//! The combining table: one entry per key.
 
-use hashbrown::HashTable;
+use std::borrow::Borrow;
 
-use super::aggregator::Aggregator;
+use hashbrown::{HashTable, hash_table};
+
+use super::{
+    aggregator::Aggregator,
+    footprint::{Mean, heap_size},
+};
 use crate::{
     error::TaskError,
-    record::{Data, Key},
+    partitioner::key_hash,
+    record::{Key, Wire},
 };
 
-/// Keys and their accumulators. The entries lie in a vector, which a shuffle can hand on as it is; a table of
-/// positions finds them. Growing that table needs neither the keys nor their hash function.
+/// How many new entries there are for each one that is measured.
+const MEASURED_EVERY: usize = 64;
+
+/// Keys and their accumulators. They lie in the table itself, so that a key that is there costs one look into memory.
 pub(crate) struct CombineTable<K, C> {
-    index: HashTable<Position>,
-    entries: Vec<(K, C)>,
+    table: HashTable<(K, C)>,
     /// Fills the place of an accumulator while user code holds it; it is a copy of no meaning.
     spare: Option<C>,
+    /// How many values have come, first ones included.
+    values: usize,
+    /// What an entry holds when it is new, and what a further value adds to it.
+    entry_heap: Mean,
+    growth: Mean,
 }
 
-#[derive(Clone, Copy)]
-struct Position {
-    /// The low half of the key's hash. Partitioners use the high bits, which are alike for all keys of a partition.
-    hash: u32,
-    entry: u32,
+/// The entries of a table, in the order of their places, which depends on the keys and on nothing else.
+pub(crate) type Entries<K, C> = hash_table::IntoIter<(K, C)>;
+
+/// A key, or a reference to one that is cloned only when the table does not have it.
+pub(crate) trait TableKey<K>: Borrow<K> {
+    fn into_key(self) -> K;
 }
 
-impl Position {
-    /// The hash for the table of positions, which looks at both ends of it.
+impl<K> TableKey<K> for K {
     #[inline]
-    fn spread(hash: u32) -> u64 {
-        u64::from(hash).wrapping_mul(0x9E37_79B9_7F4A_7C15)
+    fn into_key(self) -> K {
+        self
     }
 }
 
-impl<K: Key, C: Data> CombineTable<K, C> {
+impl<K: Clone> TableKey<K> for &K {
+    #[inline]
+    fn into_key(self) -> K {
+        self.clone()
+    }
+}
+
+impl<K: Key, C: Wire> CombineTable<K, C> {
     pub(crate) fn new() -> Self {
-        Self { index: HashTable::new(), entries: Vec::new(), spare: None }
+        Self {
+            table: HashTable::new(),
+            spare: None,
+            values: 0,
+            entry_heap: Mean::default(),
+            growth: Mean::default(),
+        }
     }
 
+    /// How many keys there are.
     pub(crate) fn len(&self) -> usize {
-        self.entries.len()
+        self.table.len()
     }
 
-    /// The entries in the order of their keys' first coming.
-    pub(crate) fn entries(&self) -> &[(K, C)] {
-        &self.entries
+    /// How many values have come.
+    pub(crate) fn values(&self) -> usize {
+        self.values
     }
 
-    pub(crate) fn into_entries(self) -> Vec<(K, C)> {
-        self.entries
-    }
-
-    /// The entries; the table is empty afterwards and keeps its place for positions.
-    pub(crate) fn take_entries(&mut self) -> Vec<(K, C)> {
-        self.index.clear();
+    /// The entries; the table is empty afterwards.
+    pub(crate) fn take(&mut self) -> Entries<K, C> {
         self.spare = None;
-        std::mem::take(&mut self.entries)
+        self.values = 0;
+        std::mem::take(&mut self.table).into_iter()
     }
 
-    /// Merges `value` into the accumulator of `key`, whose [`key_hash`](crate::key_hash) is `hash`. Returns whether
-    /// the key is new; its entry is then the last one.
+    /// The memory that the table takes, as estimated.
+    pub(crate) fn bytes(&self) -> usize {
+        let places = self.table.capacity().saturating_mul(size_of::<(K, C)>() + 1);
+        let grown = self.growth.times(self.values - self.len());
+        places.saturating_add(self.entry_heap.times(self.len())).saturating_add(grown)
+    }
+
+    /// Merges the pairs of a chunk into the accumulators.
     #[inline]
-    pub(crate) fn add<V, A: Aggregator<V, Acc = C>>(
+    pub(crate) fn extend<Q: TableKey<K>, V, A: Aggregator<V, Acc = C>>(
         &mut self,
-        key: K,
-        hash: u64,
-        value: V,
+        mut pairs: impl ExactSizeIterator<Item = (Q, V)>,
         by: &A,
-    ) -> Result<bool, TaskError> {
-        match self.find(&key, hash) {
-            Some(entry) => self.update(entry, |acc| by.add(acc, value)).map(|()| false),
-            None => self.insert(key, hash, by.create(value)?).map(|()| true),
+    ) -> Result<(), TaskError> {
+        self.values += pairs.len();
+        if let Some((key, value)) = pairs.next() {
+            self.add_measured(key, value, by)?;
         }
-    }
-
-    /// As [`add`](Self::add) with a key that is cloned only when it is new.
-    #[inline]
-    pub(crate) fn add_borrowed<V, A: Aggregator<V, Acc = C>>(
-        &mut self,
-        key: &K,
-        hash: u64,
-        value: V,
-        by: &A,
-    ) -> Result<bool, TaskError> {
-        match self.find(key, hash) {
-            Some(entry) => self.update(entry, |acc| by.add(acc, value)).map(|()| false),
-            None => self.insert(key.clone(), hash, by.create(value)?).map(|()| true),
+        for (key, value) in pairs {
+            let hash = key_hash(key.borrow());
+            self.add(key, hash, value, by)?;
         }
-    }
-
-    #[inline]
-    #[allow(clippy::cast_possible_truncation, reason = "the low half is what is wanted")]
-    fn find(&self, key: &K, hash: u64) -> Option<u32> {
-        let hash = hash as u32;
-        let same =
-            |position: &Position| position.hash == hash && self.entries[position.entry as usize].0 == *key;
-        self.index.find(Position::spread(hash), same).map(|position| position.entry)
-    }
-
-    #[inline]
-    fn update(&mut self, entry: u32, merge: impl FnOnce(C) -> Result<C, TaskError>) -> Result<(), TaskError> {
-        let place = &mut self.entries[entry as usize].1;
-        let spare = self.spare.take().unwrap_or_else(|| place.clone());
-        let merged = merge(std::mem::replace(place, spare))?;
-        self.spare = Some(std::mem::replace(place, merged));
         Ok(())
     }
 
-    #[allow(clippy::cast_possible_truncation, reason = "the low half is what is wanted")]
-    fn insert(&mut self, key: K, hash: u64, acc: C) -> Result<(), TaskError> {
-        let Ok(entry) = u32::try_from(self.entries.len()) else {
-            return Err(TaskError::Other("a partition has more than 2^32 keys; use more partitions".into()));
+    /// As [`add`](Self::add), and looks how much the accumulator grows.
+    fn add_measured<Q: TableKey<K>, V, A: Aggregator<V, Acc = C>>(
+        &mut self,
+        key: Q,
+        value: V,
+        by: &A,
+    ) -> Result<(), TaskError> {
+        let hash = key_hash(key.borrow());
+        let Some((known, acc)) = self.table.find(place(hash), |(other, _)| other == key.borrow()) else {
+            return self.add(key, hash, value, by);
         };
-        let hash = hash as u32;
-        self.entries.push((key, acc));
-        self.index.insert_unique(Position::spread(hash), Position { hash, entry }, |position| {
-            Position::spread(position.hash)
-        });
+        let (known, before) = (known.clone(), heap_size(acc));
+        self.add(key, hash, value, by)?;
+        let acc = self.table.find(place(hash), |(other, _)| *other == known).map(|(_, acc)| acc);
+        if let (Some(before), Some(after)) = (before, acc.and_then(heap_size)) {
+            self.growth.add(after.saturating_sub(before));
+        }
         Ok(())
+    }
+
+    /// Merges `value` into the accumulator of `key`, whose [`key_hash`] is `hash`.
+    #[inline]
+    fn add<Q: TableKey<K>, V, A: Aggregator<V, Acc = C>>(
+        &mut self,
+        key: Q,
+        hash: u64,
+        value: V,
+        by: &A,
+    ) -> Result<(), TaskError> {
+        if let Some((_, acc)) = self.table.find_mut(place(hash), |(other, _)| other == key.borrow()) {
+            let spare = self.spare.take().unwrap_or_else(|| acc.clone());
+            let merged = by.add(std::mem::replace(acc, spare), value)?;
+            self.spare = Some(std::mem::replace(acc, merged));
+            return Ok(());
+        }
+        self.insert(key.into_key(), hash, by.create(value)?);
+        Ok(())
+    }
+
+    fn insert(&mut self, key: K, hash: u64, acc: C) {
+        let entry = (key, acc);
+        if self.len().is_multiple_of(MEASURED_EVERY) {
+            self.entry_heap.add(heap_size(&entry).unwrap_or_default());
+        }
+        self.table.insert_unique(place(hash), entry, |(key, _)| place(key_hash(key)));
+    }
+}
+
+/// Where the table looks for a key. It uses both ends of what it is given, but the high bits of the hash are alike for
+/// all keys of a partition: partitioners have used them.
+#[inline]
+fn place(hash: u64) -> u64 {
+    (hash & u64::from(u32::MAX)).wrapping_mul(0x9E37_79B9_7F4A_7C15)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use super::*;
+    use crate::shuffle::aggregator::{Collect, Reduce};
+
+    #[test]
+    fn keys_of_equal_hash_halves_stay_apart() {
+        let mut table = CombineTable::new();
+        let sum = Reduce(|a: u64, b: u64| Ok(a + b));
+        for (key, hash) in [("a", 5), ("b", 5 | 1 << 40), ("a", 5)] {
+            table.add(key.to_owned(), hash, 1, &sum).unwrap();
+        }
+        table.values = 3;
+        let mut entries: Vec<_> = table.take().collect();
+        entries.sort();
+        assert_eq!(entries, [("a".to_owned(), 2), ("b".to_owned(), 1)]);
+    }
+
+    #[test]
+    fn lists_are_charged_for_each_value_and_sums_are_not() {
+        let pairs = || (0..50_000u64).map(|n| (n % 10, n));
+        let mut lists = CombineTable::new();
+        let mut sums = CombineTable::new();
+        for chunk in pairs().collect::<Vec<_>>().chunks(1000) {
+            lists.extend(chunk.iter().copied(), &Collect::new()).unwrap();
+            sums.extend(chunk.iter().copied(), &Reduce(|a, b| Ok(a + b))).unwrap();
+        }
+        assert!(lists.bytes() > 8 * 49_000, "{}", lists.bytes());
+        assert!(sums.bytes() < 2000, "{}", sums.bytes());
+        assert_eq!(lists.take().len(), 10);
+        assert_eq!(lists.bytes(), 0);
     }
 }

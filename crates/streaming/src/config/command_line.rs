@@ -36,7 +36,7 @@ impl Config {
         config.load_environment(env::vars_os())?;
         let mut parser = Parser::from_args(arguments.into_iter().map(Into::into));
         let bad = |error: lexopt::Error| ConfigError::CommandLine { problem: error.to_string() };
-        let mut text = |parser: &mut Parser| parser.value().and_then(|value| value.string());
+        let text = |parser: &mut Parser| parser.value().and_then(ValueExt::string);
         while let Some(argument) = parser.next().map_err(bad)? {
             match argument {
                 Arg::Long("conf") => config.set_argument(&text(&mut parser).map_err(bad)?)?,

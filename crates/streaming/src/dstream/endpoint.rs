@@ -7,7 +7,7 @@ use super::node::AnyNode;
 use crate::{
     error::Result,
     input::{BatchInput, Batches, StreamId},
-    time::{Duration, Time},
+    time::Time,
 };
 
 /// An input stream without the type of its records.
@@ -26,9 +26,6 @@ pub(crate) trait AnyInput: Send + Sync {
 
     /// Takes back what it gave to a batch that never came to be.
     fn give_back(&self, input: &BatchInput);
-
-    /// How long its batches must be remembered for its own purposes.
-    fn min_remember(&self) -> Duration;
 
     /// Starts to take in data.
     fn start(&self) -> Result<()>;

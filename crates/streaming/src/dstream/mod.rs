@@ -156,7 +156,10 @@ impl<T: Data> DStream<T> {
     /// ```
     pub fn slice(&self, from: Time, to: Time) -> Result<Vec<Rdd<T>>> {
         let zero = self.meta().zero().ok_or_else(|| {
-            crate::Error::IllegalState(format!("{} has not been initialized: start the context first", self.meta()))
+            crate::Error::IllegalState(format!(
+                "{} has not been initialized: start the context first",
+                self.meta()
+            ))
         })?;
         let step = self.slide();
         let batches = self.scope.batches().read();

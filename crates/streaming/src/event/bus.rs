@@ -78,7 +78,8 @@ impl ListenerBus {
     /// Queues an event; before the start and after the stop it goes nowhere.
     pub(crate) fn post(&self, event: StreamingEvent) {
         let queue = self.running.lock().as_ref().map(|running| running.queue.clone());
-        if let Some(Err(TrySendError::Full(_))) = queue.map(|queue| queue.try_send(event)) {
+        let Some(queue) = queue else { return };
+        if matches!(queue.try_send(event), Err(TrySendError::Full(_))) {
             let dropped = self.dropped.fetch_add(1, Ordering::Relaxed) + 1;
             if dropped.is_power_of_two() {
                 tracing::warn!(dropped, "a streaming listener is too slow; events are dropped");

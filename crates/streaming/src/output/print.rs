@@ -56,7 +56,12 @@ impl<T: Data + TextRecord> DStream<T> {
 }
 
 /// Writes one batch in one piece, so that outputs that run at the same time do not mix their lines.
-fn write_batch<T: TextRecord>(out: &mut impl Write, time: Time, records: &[T], n: usize) -> Result<(), io::Error> {
+fn write_batch<T: TextRecord>(
+    out: &mut impl Write,
+    time: Time,
+    records: &[T],
+    n: usize,
+) -> Result<(), io::Error> {
     const RULE: &str = "-------------------------------------------";
     let mut text = format!("{RULE}\nTime: {time}\n{RULE}\n");
     for record in records.iter().take(n) {

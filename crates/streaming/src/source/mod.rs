@@ -3,29 +3,30 @@
 
 mod file;
 mod queue;
+mod received;
 
 use std::sync::Arc;
 
 use dstreams_rdd::{Data, Rdd, RddContext, Wire, codec::Compression};
 
 use crate::{
-    dstream::{
-        DStream, NewStream,
-        endpoint::AnyInput,
-        node::StreamNode,
-        scope::Scope,
-    },
+    clock::Clock,
+    config::Config,
+    dstream::{DStream, NewStream, endpoint::AnyInput, node::StreamNode, scope::Scope},
     error::{Error, Result},
+    event::ListenerBus,
     input::{BatchInput, Batches, InputInfo, StreamId},
     time::{Duration, Time},
 };
 
-pub(crate) use file::{Directories, FileSource};
 pub use file::{
-    BinaryRecords, FileContent, FileFault, FileProblem, FileReader, FileStreamOptions, SelectedFile, TextLines,
+    BinaryRecords, FileContent, FileFault, FileProblem, FileReader, FileStreamOptions, SelectedFile,
+    TextLines,
 };
+pub(crate) use file::{Directories, FileSource};
 pub(crate) use queue::QueueSource;
 pub use queue::{QueueTake, RddQueue};
+pub(crate) use received::ReceivedSource;
 
 /// Where the records of an input stream come from.
 ///
@@ -87,6 +88,65 @@ pub trait Source: Send + Sync + 'static {
     }
 }
 
+/// What a source is made with: its number, and what it shares with the rest of its context.
+#[derive(Clone)]
+pub struct SourceContext {
+    id: StreamId,
+    rdd: RddContext,
+    clock: Arc<dyn Clock>,
+    config: Arc<Config>,
+    interval: Duration,
+    bus: Arc<ListenerBus>,
+}
+
+impl SourceContext {
+    fn new(scope: &Scope) -> Self {
+        Self {
+            id: scope.next_input(),
+            rdd: scope.rdd_context().clone(),
+            clock: Arc::clone(scope.clock()),
+            config: Arc::clone(scope.config()),
+            interval: scope.interval(),
+            bus: Arc::clone(scope.bus()),
+        }
+    }
+
+    /// The number of the input stream.
+    pub fn stream_id(&self) -> StreamId {
+        self.id
+    }
+
+    /// The engine under the context.
+    pub fn rdd_context(&self) -> &RddContext {
+        &self.rdd
+    }
+
+    /// The clock that everything which waits must wait on.
+    pub fn clock(&self) -> &Arc<dyn Clock> {
+        &self.clock
+    }
+
+    /// The configuration.
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// The time between two batches.
+    pub fn batch_interval(&self) -> Duration {
+        self.interval
+    }
+
+    pub(crate) fn bus(&self) -> &Arc<ListenerBus> {
+        &self.bus
+    }
+}
+
+impl std::fmt::Debug for SourceContext {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("SourceContext").field("stream_id", &self.id).finish_non_exhaustive()
+    }
+}
+
 /// A source with its number: both the first node of a stream and an input of the graph.
 struct InputStream<S> {
     id: StreamId,
@@ -95,17 +155,17 @@ struct InputStream<S> {
 }
 
 impl<T: Data> DStream<T> {
-    /// The stream of a source, which is made knowing its number. Sources of one context are numbered in the order of
-    /// these calls.
+    /// The stream of a source, which is made knowing its number and context. Sources of one context are numbered in
+    /// the order of these calls.
     #[track_caller]
     pub(crate) fn from_source<S: Source<Record = T>>(
         scope: &Arc<Scope>,
         operator: &'static str,
-        source: impl FnOnce(StreamId) -> Arc<S>,
+        source: impl FnOnce(&SourceContext) -> Arc<S>,
     ) -> Self {
-        let id = scope.next_input();
-        let context = scope.rdd_context().clone();
-        let input = Arc::new(InputStream { id, context, source: source(id) });
+        let context = SourceContext::new(scope);
+        let source = source(&context);
+        let input = Arc::new(InputStream { id: context.id, context: context.rdd, source });
         if scope.check_open() {
             scope.add_input(Arc::clone(&input) as Arc<dyn AnyInput>);
         }
@@ -126,7 +186,9 @@ struct InputNode<S>(Arc<InputStream<S>>);
 
 impl<S: Source> StreamNode<S::Record> for InputNode<S> {
     fn compute(&self, time: Time, batches: &Batches) -> Result<Option<Rdd<S::Record>>> {
-        let Some(input) = batches.get(time).and_then(|batch| batch.inputs.get(&self.0.id)) else { return Ok(None) };
+        let Some(input) = batches.get(time).and_then(|batch| batch.inputs.get(&self.0.id)) else {
+            return Ok(None);
+        };
         let plan = self.0.decode(input)?;
         self.0.source.rdd(&self.0.context, plan).map(Some)
     }
@@ -167,10 +229,6 @@ impl<S: Source> AnyInput for InputStream<S> {
             Ok(plan) => self.source.give_back(plan),
             Err(error) => tracing::error!(%error, "input of a batch that was not made is lost"),
         }
-    }
-
-    fn min_remember(&self) -> Duration {
-        self.source.min_remember()
     }
 
     fn start(&self) -> Result<()> {

@@ -10,7 +10,7 @@ use parking_lot::Mutex;
 
 use self::scripted::ScriptedSource;
 use crate::{
-    clock::ManualClock,
+    clock::{Clock as _, ManualClock, SystemClock},
     config::Config,
     context::StreamingContext,
     dstream::DStream,
@@ -37,6 +37,9 @@ pub fn run_batches<T: Data, U: Data>(
     test.run(batches)?;
     Ok(output.batches())
 }
+
+/// How long a test waits in real time for input before it is declared stuck.
+const STUCK_AFTER: Duration = seconds(60);
 
 /// A streaming context whose clock stands still until [`run`](Self::run) moves it, from time 0 on.
 ///
@@ -123,8 +126,27 @@ impl TestContext {
         Ok(())
     }
 
+    /// Runs batches until `done` says so, which it does in the end: for input that arrives in real time, as from a
+    /// socket.
+    ///
+    /// # Panics
+    ///
+    /// After a minute of real time, so that a test fails instead of hanging.
+    pub fn run_until(&self, done: impl Fn() -> bool) -> Result<()> {
+        let begun = SystemClock.now();
+        while !done() {
+            assert!(
+                SystemClock.now() - begun < STUCK_AFTER,
+                "what the test waits for has not happened within a minute"
+            );
+            self.run(1)?;
+            // Whoever makes it happen may need the processor.
+            std::thread::yield_now();
+        }
+        Ok(())
+    }
+
     fn clock_time(&self) -> Time {
-        use crate::clock::Clock as _;
         self.clock.now()
     }
 
@@ -147,9 +169,12 @@ impl Drop for TestContext {
     }
 }
 
+/// A batch time and the records of the batch.
+type TimedRecords<T> = (Time, Vec<T>);
+
 /// What an output has collected so far.
 pub struct Collected<T> {
-    batches: Arc<Mutex<Vec<(Time, Vec<T>)>>>,
+    batches: Arc<Mutex<Vec<TimedRecords<T>>>>,
 }
 
 impl<T: Clone> Collected<T> {

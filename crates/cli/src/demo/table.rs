@@ -1,0 +1,157 @@
+// SPDX-License-Identifier: Apache-2.0
+//! The demo's live table: a row per batch when it has been completed, and the summary at the end.
+
+use std::{
+    collections::BTreeMap,
+    io::{self, Write},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc},
+};
+
+use dstreams::{Duration, StreamingListener, Text, Time, streaming::event::BatchInfo};
+
+use super::End;
+
+/// How many words a row shows.
+pub(crate) const TOP: usize = 5;
+
+/// The header is repeated after this many rows.
+const PAGE: u64 = 20;
+
+/// Collects what the outputs and the listener bus say of each batch.
+pub(crate) struct Table {
+    interval: Duration,
+    batches_wanted: Option<u64>,
+    ends: Mutex<mpsc::Sender<End>>,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    /// Results of batches that have not been completed.
+    open: BTreeMap<Time, Row>,
+    batches: u64,
+    records: u64,
+    processing: Duration,
+    slowest: Duration,
+}
+
+#[derive(Default)]
+struct Row {
+    records: u64,
+    top_words: Vec<(Text, u64)>,
+}
+
+impl Table {
+    pub(crate) fn new(interval: Duration, batches_wanted: Option<u64>, ends: mpsc::Sender<End>) -> Arc<Self> {
+        Arc::new(Self { interval, batches_wanted, ends: Mutex::new(ends), state: Mutex::default() })
+    }
+
+    pub(crate) fn add_records(&self, time: Time, records: u64) {
+        let mut state = self.state();
+        state.records += records;
+        state.open.entry(time).or_default().records = records;
+    }
+
+    pub(crate) fn set_top_words(&self, time: Time, words: Vec<(Text, u64)>) {
+        // A long word is a slice of its block of lines, which must not be kept for the sake of a row.
+        let words = words.into_iter().map(|(word, count)| (word.detached(), count)).collect();
+        self.state().open.entry(time).or_default().top_words = words;
+    }
+
+    /// Lines counted so far.
+    pub(crate) fn records(&self) -> u64 {
+        self.state().records
+    }
+
+    pub(crate) fn print_summary(&self, sent: Option<u64>) {
+        let state = self.state();
+        let busy = state.processing.as_secs_f64();
+        let mut text = format!("\n{} batches, {} records counted", state.batches, grouped(state.records));
+        if let Some(sent) = sent {
+            text.push_str(&format!(", {} records sent: {}", grouped(sent), verdict(sent, state.records)));
+        }
+        text.push('\n');
+        if state.batches > 0 {
+            let mean = busy * 1000.0 / state.batches as f64;
+            text.push_str(&format!("processing time: {mean:.1} ms on average, {} at most\n", state.slowest));
+        }
+        write(&text);
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        // A row that panicked half-way leaves numbers that are still worth showing.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl StreamingListener for Table {
+    fn on_batch_completed(&self, batch: &BatchInfo) {
+        let mut state = self.state();
+        let row = state.open.remove(&batch.batch_time).unwrap_or_default();
+        let processing = batch.processing_delay().unwrap_or(Duration::ZERO);
+        let scheduling = batch.scheduling_delay().unwrap_or(Duration::ZERO);
+        let mut text = String::new();
+        if state.batches.is_multiple_of(PAGE) {
+            text.push_str(&format!(
+                "{:>13} {:>10} {:>10} {:>11} {:>11}  {}\n",
+                "batch", "records", "records/s", "processing", "scheduling", "top words"
+            ));
+        }
+        let per_second = row.records as f64 / self.interval.as_secs_f64();
+        let words: Vec<_> = row.top_words.iter().map(|(word, count)| format!("{word} {count}")).collect();
+        text.push_str(&format!(
+            "{:>13} {:>10} {:>10} {:>11} {:>11}  {}\n",
+            batch.batch_time.as_millis(),
+            grouped(row.records),
+            format!("{per_second:.0}"),
+            processing.to_string(),
+            scheduling.to_string(),
+            words.join(", ")
+        ));
+        state.batches += 1;
+        state.processing = state.processing + processing;
+        state.slowest = state.slowest.max(processing);
+        let enough = self.batches_wanted == Some(state.batches);
+        drop(state);
+        write(&text);
+        if enough {
+            let ends = self.ends.lock().unwrap_or_else(PoisonError::into_inner);
+            // The demo may be ending for another reason already.
+            let _ = ends.send(End::Enough);
+        }
+    }
+}
+
+/// A closed pipe (`dstreams demo | head`) ends the table, not the stream.
+fn write(text: &str) {
+    let mut out = io::stdout().lock();
+    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+}
+
+fn verdict(sent: u64, counted: u64) -> &'static str {
+    if sent == counted { "all of them" } else { "NOT THE SAME" }
+}
+
+/// 1234567 as 1,234,567.
+fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
+    for (place, digit) in digits.char_indices() {
+        if place > 0 && (digits.len() - place).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_grouped_by_thousands() {
+        let texts = [0, 7, 999, 1000, 20_000, 1_234_567].map(grouped);
+        assert_eq!(texts, ["0", "7", "999", "1,000", "20,000", "1,234,567"]);
+    }
+}
