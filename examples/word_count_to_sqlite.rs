@@ -17,7 +17,7 @@ fn main() -> dstreams::Result<()> {
             .flat_map(|line| line.words())
             .map(|word| (word, 1u64))
             .reduce_by_key(|a, b| a + b)
-            .for_each_partition_with(&pool, |connection: &mut Connection, _time, _partition, counts| {
+            .for_each_partition_with(&pool, |connection: &mut Connection, counts| {
                 let transaction = connection.transaction()?;
                 {
                     let mut add = transaction.prepare_cached(

@@ -80,7 +80,7 @@ fn connections_are_opened_when_there_is_something_to_send_and_used_by_all_batche
     let (test, server) = (context(1), Server::default());
     let pool = server.pool();
     let batches = vec![vec![], vec![1, 2], vec![3], vec![]].into_iter().map(Some).collect();
-    test.input_with(batches, 1).for_each_partition_with(&pool, |connection, _, _, records| {
+    test.input_with(batches, 1).for_each_partition_with(&pool, |connection, records| {
         connection.server.received.lock().extend(records);
         Ok::<(), io::Error>(())
     });
@@ -92,17 +92,15 @@ fn connections_are_opened_when_there_is_something_to_send_and_used_by_all_batche
 }
 
 #[test]
-fn records_come_with_their_batch_and_partition() {
+fn records_know_their_batch_and_partition() {
     let (test, server) = (context(1), Server::default());
     let seen = Arc::new(Mutex::new(Vec::new()));
     let sink = Arc::clone(&seen);
-    test.input(vec![vec![1, 2], vec![3]]).for_each_partition_with(
-        &server.pool(),
-        move |_, time, partition, records| {
-            sink.lock().push(((time.as_millis(), partition), records.collect::<Vec<i32>>()));
-            Ok::<(), io::Error>(())
-        },
-    );
+    test.input(vec![vec![1, 2], vec![3]]).for_each_partition_with(&server.pool(), move |_, records| {
+        let key = (records.batch_time().as_millis(), records.partition_id());
+        sink.lock().push((key, records.collect::<Vec<i32>>()));
+        Ok::<(), io::Error>(())
+    });
     test.run(2).unwrap();
     let mut seen = seen.lock().clone();
     seen.sort();
@@ -116,7 +114,7 @@ fn send_with_failure(
     let (test, server) = (context(2), Server::default());
     let pool = server.pool();
     let input = test.input_with(vec![Some(vec![1, 2])], 1);
-    input.for_each_partition_with(&pool, move |connection, _, _, records| {
+    input.for_each_partition_with(&pool, move |connection, records| {
         if connection.number == 1 {
             fail()?;
         }
@@ -176,7 +174,7 @@ fn an_empty_batch_closes_idle_connections_too() {
     let clock = Arc::clone(test.clock());
     let pool = server.pool().idle_timeout(seconds(2)).clock(clock);
     let input = test.input_with(vec![Some(vec![1])], 1);
-    input.for_each_partition_with(&pool, |_, _, _, records| {
+    input.for_each_partition_with(&pool, |_, records| {
         drop(records);
         Ok::<(), io::Error>(())
     });
@@ -272,7 +270,7 @@ fn an_output_tries_three_times_to_connect() {
     let pool = ConnectionPool::new(connect).clock(clock.clone());
     let test = context(1);
     let input = test.input_with(vec![Some(vec![1])], 1);
-    input.for_each_partition_with(&pool, |_, _, _, records| {
+    input.for_each_partition_with(&pool, |_, records| {
         assert_eq!(records.count(), 1);
         Ok::<(), io::Error>(())
     });

@@ -7,6 +7,7 @@ mod pool;
 mod print;
 mod save;
 
+pub use for_each_with::PartitionRecords;
 pub use pool::{ConnectionPool, PoolError, PooledConnection};
 
 use std::{panic::Location, sync::Arc};
