@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! The project's own tasks: `cargo xtask test` is the test command, `cargo xtask tidy` checks the tree.
 
+mod bench;
 mod test;
 mod tidy;
 
@@ -27,6 +28,8 @@ struct Cli {
 enum Task {
     /// Run every check a change must pass, in order, and stop at the first failure.
     Test(test::Options),
+    /// Measure the engine against loops written by hand, and print the ratios.
+    Bench,
     /// Check headers, layers, names, examples, invariants and links of the tree.
     Tidy,
 }
@@ -35,6 +38,7 @@ fn main() -> ExitCode {
     let root = workspace_root();
     let outcome = match Cli::parse().task {
         Task::Test(options) => test::run(&root, &options),
+        Task::Bench => bench::run(&root),
         Task::Tidy => tidy::run(&root),
     };
     match outcome {

@@ -23,7 +23,7 @@ mod record;
 mod save;
 pub mod scheduler;
 mod shuffle;
-mod source;
+pub mod source;
 pub mod text;
 
 pub use accumulator::Accumulator;
@@ -32,7 +32,9 @@ pub use chunk::Records;
 pub use context::{RddContext, RddOptions};
 pub use error::{BoxError, Error, Result, TaskError, TaskFailure, panic_text};
 pub use operator::PairOptions;
-pub use partitioner::{ArcPartitioner, HashPartitioner, Partitioner, PartitionerId, key_hash};
+pub use partitioner::{
+    ArcPartitioner, HashPartitioner, Partitioner, PartitionerId, RangePartitioner, key_hash,
+};
 pub use persist::StorageLevel;
 pub use rdd::{Compute, Rdd};
 pub use record::{Data, Key, Wire};

@@ -203,6 +203,19 @@ impl<T: Ord> MapSorted<T> for Vec<Vec<T>> {
     }
 }
 
+// INVARIANT 11: the numbers are those of other processes and runs, with other numbers of threads.
+#[test]
+fn the_partition_of_a_key_is_always_the_same() {
+    let layout = |threads| {
+        let sc = RddContext::local(threads).unwrap();
+        let placed =
+            sc.parallelize((0..8u16).map(|n| (n, ()))).partition_by(Arc::new(HashPartitioner::new(3)));
+        placed.keys().glom().collect().unwrap().map_sorted()
+    };
+    assert_eq!(layout(1), [vec![1, 2, 5], vec![0, 4], vec![3, 6, 7]]);
+    assert_eq!(layout(4), layout(1));
+}
+
 #[test]
 fn a_partitioner_that_leads_astray_fails_the_job() {
     let sc = RddContext::local(2).unwrap();

@@ -49,6 +49,15 @@ impl InputInfo {
     /// The metadata key whose text is shown to people.
     pub const DESCRIPTION: &'static str = "Description";
 
+    /// The metadata key of the files that a batch of a file stream reads, one path per line.
+    pub const FILES: &'static str = "files";
+
+    /// The metadata key of what was wrong with the input up to the making of the batch, one line each.
+    pub const PROBLEMS: &'static str = "problems";
+
+    /// The metadata key of how many files of earlier batches could not be read, since the start of the stream.
+    pub const DEAD_FILES: &'static str = "deadFiles";
+
     /// Input of `records` records and nothing more to say.
     pub fn of_records(records: u64) -> Self {
         Self { records, metadata: BTreeMap::new() }

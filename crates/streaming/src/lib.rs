@@ -14,6 +14,7 @@ mod input;
 mod operator;
 mod output;
 pub mod rate;
+pub mod receiver;
 mod source;
 pub mod testing;
 pub mod time;
@@ -22,9 +23,17 @@ pub mod timer;
 pub use config::Config;
 pub use context::{StopOptions, StreamingContext, get_or_create, run, run_with};
 pub use dstream::{DStream, scope::StreamingContextState};
-pub use dstreams_rdd::{Accumulator, Broadcast, Data, Key, Rdd, RddContext, StorageLevel, Text, Wire};
+pub use dstreams_rdd::{
+    Accumulator, ArcPartitioner, BoxError, Broadcast, Data, HashPartitioner, Key, PairOptions, Partitioner,
+    PartitionerId, Partitioning, Rdd, RddContext, StorageLevel, Text, Wire, key_hash,
+};
 pub use error::{Error, Result};
 pub use event::StreamingListener;
 pub use input::{Batch, BatchInput, InputInfo, StreamId};
-pub use source::{QueueTake, RddQueue, Source};
+pub use operator::{KeyUpdates, StateOptions};
+pub use output::{ConnectionPool, PartitionRecords, PoolError, PooledConnection};
+pub use source::{
+    BinaryRecords, FileContent, FileFault, FileProblem, FileReader, FileStreamOptions, QueueTake, RddQueue,
+    SelectedFile, Source, SourceContext, TextLines,
+};
 pub use time::{Duration, Time};

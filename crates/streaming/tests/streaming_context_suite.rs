@@ -127,7 +127,10 @@ fn an_engine_runs_one_active_streaming_context_at_a_time() {
     first.context().start().unwrap();
     assert!(StreamingContext::active(&rdd).is_some());
     let error = second.context().start().unwrap_err();
-    assert!(matches!(error, Error::IllegalState(_)) && error.to_string().contains("StreamingContext"), "{error}");
+    assert!(
+        matches!(error, Error::IllegalState(_)) && error.to_string().contains("StreamingContext"),
+        "{error}"
+    );
     first.context().stop_with(StopOptions::default().rdd_context(false)).unwrap();
     assert!(StreamingContext::active(&rdd).is_none());
 }
@@ -198,9 +201,11 @@ fn await_termination_with_an_error_in_job_generation() {
     let test = TestContext::new().unwrap();
     let input = test.input(vec![vec![1], vec![2]]);
     input
-        .try_transform(|rdd, time| {
-            if time == Time::from_millis(1000) { Err("error in transform") } else { Ok(rdd) }
-        })
+        .try_transform(
+            |rdd, time| {
+                if time == Time::from_millis(1000) { Err("error in transform") } else { Ok(rdd) }
+            },
+        )
         .print_to(10, std::io::sink());
     let error = test.run(1).unwrap_err();
     assert!(error.to_string().contains("error in transform"), "{error}");

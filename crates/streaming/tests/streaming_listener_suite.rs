@@ -65,14 +65,21 @@ fn recorded(test: &TestContext) -> Arc<Recorder> {
 fn batch_info_reporting() {
     let test = TestContext::new().unwrap();
     let recorder = recorded(&test);
-    test.input(vec![vec![1], vec![2], vec![3], vec![4]]).for_each_rdd(|rdd, _| Ok(rdd.count().map(|_| ())?));
+    test.input(vec![vec![1], vec![2], vec![3], vec![4]])
+        .for_each_rdd(|rdd, _| Ok(rdd.count().map(|_| ())?));
     test.run(4).unwrap();
     test.stop();
-    let (submitted, started, completed) =
-        (recorder.submitted.lock().unwrap(), recorder.started.lock().unwrap(), recorder.completed.lock().unwrap());
+    let (submitted, started, completed) = (
+        recorder.submitted.lock().unwrap(),
+        recorder.started.lock().unwrap(),
+        recorder.completed.lock().unwrap(),
+    );
     assert_eq!([submitted.len(), started.len(), completed.len()], [4, 4, 4]);
     for batch in submitted.iter() {
-        assert_eq!((batch.scheduling_delay(), batch.processing_delay(), batch.total_delay()), (None, None, None));
+        assert_eq!(
+            (batch.scheduling_delay(), batch.processing_delay(), batch.total_delay()),
+            (None, None, None)
+        );
         assert_eq!((batch.num_records(), batch.inputs[&StreamId(0)].records), (1, 1));
     }
     for batch in started.iter() {
@@ -81,7 +88,10 @@ fn batch_info_reporting() {
     }
     for batch in completed.iter() {
         assert!(batch.scheduling_delay().is_some() && batch.processing_delay().is_some());
-        assert_eq!(batch.total_delay(), Some(batch.scheduling_delay().unwrap() + batch.processing_delay().unwrap()));
+        assert_eq!(
+            batch.total_delay(),
+            Some(batch.scheduling_delay().unwrap() + batch.processing_delay().unwrap())
+        );
         assert!(batch.output_operations.values().all(|output| output.failure_reason.is_none()));
     }
     assert!(completed.is_sorted_by_key(|batch| batch.processing_end_time));
@@ -93,9 +103,11 @@ fn events_come_in_the_order_of_the_original() {
     let test = TestContext::new().unwrap();
     let recorder = recorded(&test);
     let input = test.input(vec![vec![1, 2], vec![5]]);
-    input.for_each_rdd(|_, time| {
-        if time == Time::from_millis(2000) { Err(Error::user("op0 failed")) } else { Ok(()) }
-    });
+    input.for_each_rdd(
+        |_, time| {
+            if time == Time::from_millis(2000) { Err(Error::user("op0 failed")) } else { Ok(()) }
+        },
+    );
     input.for_each_rdd(|_, _| Ok(()));
     test.run(1).unwrap();
     assert!(test.run(1).unwrap_err().to_string().contains("op0 failed"));
@@ -126,7 +138,8 @@ fn one_failed_job_and_multiple_failed_jobs() {
     assert!(test.run(1).is_err());
     test.stop();
     let completed = recorder.completed.lock().unwrap();
-    let reasons: Vec<_> = completed[0].output_operations.values().map(|output| output.failure_reason.clone()).collect();
+    let reasons: Vec<_> =
+        completed[0].output_operations.values().map(|output| output.failure_reason.clone()).collect();
     assert!(reasons[0].as_deref().unwrap().contains("This is a failed job"));
     assert_eq!(reasons[1], None);
     assert!(reasons[2].as_deref().unwrap().contains("This is another failed job"));
@@ -200,6 +213,7 @@ fn a_batch_without_jobs_posts_no_events_and_is_forgotten() {
     test.input_with(vec![None, Some(vec![1])], 2).for_each_rdd(|_, _| Ok(()));
     test.run(2).unwrap();
     test.stop();
-    let submitted: Vec<_> = recorder.submitted.lock().unwrap().iter().map(|b| b.batch_time.as_millis()).collect();
+    let submitted: Vec<_> =
+        recorder.submitted.lock().unwrap().iter().map(|b| b.batch_time.as_millis()).collect();
     assert_eq!(submitted, [2000]);
 }

@@ -22,10 +22,54 @@ const TICK: i64 = 10;
 
 /// Words by rank; word number n is sent about 1/n as often as the first.
 const WORDS: [&str; 48] = [
-    "the", "stream", "of", "batch", "and", "a", "to", "data", "in", "is", "window", "state", "that", "record", "it",
-    "for", "count", "source", "on", "with", "as", "sink", "every", "partition", "interval", "by", "from", "reduce",
-    "key", "at", "receiver", "or", "task", "map", "shuffle", "block", "checkpoint", "driver", "offset", "lineage",
-    "executor", "latency", "exactly", "once", "backpressure", "discretized", "commit", "replay",
+    "the",
+    "stream",
+    "of",
+    "batch",
+    "and",
+    "a",
+    "to",
+    "data",
+    "in",
+    "is",
+    "window",
+    "state",
+    "that",
+    "record",
+    "it",
+    "for",
+    "count",
+    "source",
+    "on",
+    "with",
+    "as",
+    "sink",
+    "every",
+    "partition",
+    "interval",
+    "by",
+    "from",
+    "reduce",
+    "key",
+    "at",
+    "receiver",
+    "or",
+    "task",
+    "map",
+    "shuffle",
+    "block",
+    "checkpoint",
+    "driver",
+    "offset",
+    "lineage",
+    "executor",
+    "latency",
+    "exactly",
+    "once",
+    "backpressure",
+    "discretized",
+    "commit",
+    "replay",
 ];
 
 /// Sends generated lines to whoever connects.
@@ -115,7 +159,9 @@ impl Random {
             // The logarithm of the rank is uniform, which makes frequency fall with rank as in natural text.
             let uniform = (self.next() >> 11) as f64 / (1u64 << 53) as f64;
             let rank = (WORDS.len() as f64).powf(uniform) - 1.0;
-            line.push_str(WORDS.iter().enumerate().take_while(|(n, _)| *n as f64 <= rank).last().map_or("the", |w| w.1));
+            line.push_str(
+                WORDS.iter().enumerate().take_while(|(n, _)| *n as f64 <= rank).last().map_or("the", |w| w.1),
+            );
             line.push(' ');
         }
         line.pop();

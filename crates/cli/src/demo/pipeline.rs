@@ -15,10 +15,7 @@ pub(super) fn build(ssc: &StreamingContext, source: &Source, table: &Arc<Table>)
         Source::Socket(address) => ssc.socket_text_stream(address),
         Source::Directory(path) => ssc.text_file_stream(path),
     };
-    let counts = lines
-        .flat_map(|line| line.words())
-        .map(|word| (word, 1u64))
-        .reduce_by_key(|a, b| a + b);
+    let counts = lines.flat_map(|line| line.words()).map(|word| (word, 1u64)).reduce_by_key(|a, b| a + b);
 
     let results = Arc::clone(table);
     lines.count().for_each_rdd(move |rdd, time| {

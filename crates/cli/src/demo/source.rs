@@ -48,8 +48,18 @@ mod tests {
     fn urls() {
         assert_eq!("socket://localhost:9999".parse(), Ok(Source::Socket("localhost:9999".to_owned())));
         assert_eq!("file:///tmp/in".parse(), Ok(Source::Directory("/tmp/in".to_owned())));
-        for wrong in ["localhost:9999", "socket://localhost", "socket://:1", "socket://h:99999", "file://rel", "ftp://x"] {
-            assert!(wrong.parse::<Source>().is_err_and(|error| error.contains("expected socket://")), "{wrong}");
+        for wrong in [
+            "localhost:9999",
+            "socket://localhost",
+            "socket://:1",
+            "socket://h:99999",
+            "file://rel",
+            "ftp://x",
+        ] {
+            assert!(
+                wrong.parse::<Source>().is_err_and(|error| error.contains("expected socket://")),
+                "{wrong}"
+            );
         }
     }
 }

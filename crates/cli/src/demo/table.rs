@@ -3,7 +3,8 @@
 
 use std::{
     collections::BTreeMap,
-    io::{self, Write},
+    fmt::Write as _,
+    io::{self, Write as _},
     sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc},
 };
 
@@ -68,12 +69,12 @@ impl Table {
         let busy = state.processing.as_secs_f64();
         let mut text = format!("\n{} batches, {} records counted", state.batches, grouped(state.records));
         if let Some(sent) = sent {
-            text.push_str(&format!(", {} records sent: {}", grouped(sent), verdict(sent, state.records)));
+            let _ = write!(text, ", {} records sent: {}", grouped(sent), verdict(sent, state.records));
         }
         text.push('\n');
         if state.batches > 0 {
             let mean = busy * 1000.0 / state.batches as f64;
-            text.push_str(&format!("processing time: {mean:.1} ms on average, {} at most\n", state.slowest));
+            let _ = writeln!(text, "processing time: {mean:.1} ms on average, {} at most", state.slowest);
         }
         write(&text);
     }
@@ -92,22 +93,25 @@ impl StreamingListener for Table {
         let scheduling = batch.scheduling_delay().unwrap_or(Duration::ZERO);
         let mut text = String::new();
         if state.batches.is_multiple_of(PAGE) {
-            text.push_str(&format!(
-                "{:>13} {:>10} {:>10} {:>11} {:>11}  {}\n",
-                "batch", "records", "records/s", "processing", "scheduling", "top words"
-            ));
+            let [batch, records, rate] = ["batch", "records", "records/s"];
+            let [processing, scheduling] = ["processing", "scheduling"];
+            let _ = writeln!(
+                text,
+                "{batch:>13} {records:>10} {rate:>10} {processing:>11} {scheduling:>11}  top words"
+            );
         }
         let per_second = row.records as f64 / self.interval.as_secs_f64();
         let words: Vec<_> = row.top_words.iter().map(|(word, count)| format!("{word} {count}")).collect();
-        text.push_str(&format!(
-            "{:>13} {:>10} {:>10} {:>11} {:>11}  {}\n",
+        let _ = writeln!(
+            text,
+            "{:>13} {:>10} {:>10} {:>11} {:>11}  {}",
             batch.batch_time.as_millis(),
             grouped(row.records),
             format!("{per_second:.0}"),
             processing.to_string(),
             scheduling.to_string(),
             words.join(", ")
-        ));
+        );
         state.batches += 1;
         state.processing = state.processing + processing;
         state.slowest = state.slowest.max(processing);

@@ -38,6 +38,13 @@ impl<K: Data, V: Data> Rdd<(K, V)> {
     }
 
     /// As [`cogroup`](Self::cogroup), with a number of partitions or a partitioner for the result.
+    ///
+    /// ```
+    /// # let sc = dstreams_rdd::RddContext::local(2)?;
+    /// let rows = sc.parallelize([(1, 'a')]).cogroup_with(&sc.parallelize([(1, 10)]), 3);
+    /// assert_eq!((rows.num_partitions(), rows.collect()?), (3, vec![(1, (vec!['a'], vec![10]))]));
+    /// # Ok::<(), dstreams_rdd::Error>(())
+    /// ```
     pub fn cogroup_with<W: Wire>(
         &self,
         other: &Rdd<(K, W)>,
@@ -93,6 +100,13 @@ impl<K: Data, V: Data> Rdd<(K, V)> {
     }
 
     /// As [`join`](Self::join), with a number of partitions or a partitioner for the result.
+    ///
+    /// ```
+    /// # let sc = dstreams_rdd::RddContext::local(2)?;
+    /// let rows = sc.parallelize([(1, 'a')]).join_with(&sc.parallelize([(1, 10)]), 3);
+    /// assert_eq!((rows.num_partitions(), rows.collect()?), (3, vec![(1, ('a', 10))]));
+    /// # Ok::<(), dstreams_rdd::Error>(())
+    /// ```
     pub fn join_with<W: Wire>(
         &self,
         other: &Rdd<(K, W)>,
@@ -124,6 +138,13 @@ impl<K: Data, V: Data> Rdd<(K, V)> {
     }
 
     /// As [`left_outer_join`](Self::left_outer_join), with a number of partitions or a partitioner for the result.
+    ///
+    /// ```
+    /// # let sc = dstreams_rdd::RddContext::local(2)?;
+    /// let rows = sc.parallelize([(1, 'a')]).left_outer_join_with(&sc.parallelize([(1, 10)]), 3);
+    /// assert_eq!((rows.num_partitions(), rows.collect()?), (3, vec![(1, ('a', Some(10)))]));
+    /// # Ok::<(), dstreams_rdd::Error>(())
+    /// ```
     pub fn left_outer_join_with<W: Wire>(
         &self,
         other: &Rdd<(K, W)>,
@@ -156,6 +177,13 @@ impl<K: Data, V: Data> Rdd<(K, V)> {
     }
 
     /// As [`right_outer_join`](Self::right_outer_join), with a number of partitions or a partitioner for the result.
+    ///
+    /// ```
+    /// # let sc = dstreams_rdd::RddContext::local(2)?;
+    /// let rows = sc.parallelize([(1, 'a')]).right_outer_join_with(&sc.parallelize([(1, 10)]), 3);
+    /// assert_eq!((rows.num_partitions(), rows.collect()?), (3, vec![(1, (Some('a'), 10))]));
+    /// # Ok::<(), dstreams_rdd::Error>(())
+    /// ```
     pub fn right_outer_join_with<W: Wire>(
         &self,
         other: &Rdd<(K, W)>,
@@ -188,6 +216,13 @@ impl<K: Data, V: Data> Rdd<(K, V)> {
     }
 
     /// As [`full_outer_join`](Self::full_outer_join), with a number of partitions or a partitioner for the result.
+    ///
+    /// ```
+    /// # let sc = dstreams_rdd::RddContext::local(2)?;
+    /// let rows = sc.parallelize([(1, 'a')]).full_outer_join_with(&sc.parallelize([(1, 10)]), 3);
+    /// assert_eq!((rows.num_partitions(), rows.collect()?), (3, vec![(1, (Some('a'), Some(10)))]));
+    /// # Ok::<(), dstreams_rdd::Error>(())
+    /// ```
     pub fn full_outer_join_with<W: Wire>(
         &self,
         other: &Rdd<(K, W)>,

@@ -8,6 +8,7 @@ mod narrow;
 mod pair;
 mod sample;
 mod shuffled;
+mod sort;
 mod union;
 mod zip;
 

@@ -114,6 +114,14 @@ impl<K: Data, V: Data> Rdd<(K, V)> {
     }
 
     /// As [`try_reduce_by_key`](Self::try_reduce_by_key), with a number of partitions or a partitioner for the result.
+    ///
+    /// ```
+    /// # let sc = dstreams_rdd::RddContext::local(2)?;
+    /// let pairs = sc.parallelize([(1, 200u8), (1, 50)]);
+    /// let sums = pairs.try_reduce_by_key_with(|a, b| a.checked_add(b).ok_or("overflow"), 3);
+    /// assert_eq!((sums.num_partitions(), sums.collect()?), (3, vec![(1, 250)]));
+    /// # Ok::<(), dstreams_rdd::Error>(())
+    /// ```
     pub fn try_reduce_by_key_with<E: Into<BoxError>>(
         &self,
         f: impl Fn(V, V) -> Result<V, E> + Send + Sync + 'static,
@@ -144,6 +152,13 @@ impl<K: Data, V: Data> Rdd<(K, V)> {
     }
 
     /// As [`fold_by_key`](Self::fold_by_key), with a number of partitions or a partitioner for the result.
+    ///
+    /// ```
+    /// # let sc = dstreams_rdd::RddContext::local(2)?;
+    /// let folded = sc.parallelize([(1, 2), (1, 4)]).fold_by_key_with(0, |a, b| a + b, 3);
+    /// assert_eq!((folded.num_partitions(), folded.collect()?), (3, vec![(1, 6)]));
+    /// # Ok::<(), dstreams_rdd::Error>(())
+    /// ```
     pub fn fold_by_key_with(
         &self,
         zero: V,
@@ -188,6 +203,13 @@ impl<K: Data, V: Data> Rdd<(K, V)> {
     }
 
     /// As [`aggregate_by_key`](Self::aggregate_by_key), with a number of partitions or a partitioner for the result.
+    ///
+    /// ```
+    /// # let sc = dstreams_rdd::RddContext::local(2)?;
+    /// let counts = sc.parallelize([(1, 'a'), (1, 'b')]).aggregate_by_key_with(0, |n, _| n + 1, |a, b| a + b, 3);
+    /// assert_eq!((counts.num_partitions(), counts.collect()?), (3, vec![(1, 2)]));
+    /// # Ok::<(), dstreams_rdd::Error>(())
+    /// ```
     pub fn aggregate_by_key_with<U: Wire>(
         &self,
         zero: U,
@@ -236,6 +258,15 @@ impl<K: Data, V: Data> Rdd<(K, V)> {
 
     /// As [`combine_by_key`](Self::combine_by_key), with the partitioning of the result and, in [`PairOptions`],
     /// whether to combine on the map side.
+    ///
+    /// ```
+    /// # let sc = dstreams_rdd::RddContext::local(2)?;
+    /// use dstreams_rdd::PairOptions;
+    /// let options = PairOptions { map_side_combine: false, ..PairOptions::from(3) };
+    /// let largest = sc.parallelize([(1, 5u8), (1, 9)]).combine_by_key_with(u64::from, |m, x| m.max(x.into()), u64::max, options);
+    /// assert_eq!((largest.num_partitions(), largest.collect()?), (3, vec![(1, 9)]));
+    /// # Ok::<(), dstreams_rdd::Error>(())
+    /// ```
     pub fn combine_by_key_with<C: Wire>(
         &self,
         create: impl Fn(V) -> C + Send + Sync + 'static,
@@ -267,8 +298,14 @@ impl<K: Data, V: Data> Rdd<(K, V)> {
         self.group_by_key_with(Partitioning::Default)
     }
 
-    /// As [`group_by_key`](Self::group_by_key), with the partitioning of the result; values are collected on the map
-    /// side only when [`PairOptions`] say so.
+    /// As [`group_by_key`](Self::group_by_key), with a number of partitions or a partitioner for the result.
+    ///
+    /// ```
+    /// # let sc = dstreams_rdd::RddContext::local(2)?;
+    /// let groups = sc.parallelize([(1, 5), (1, 9)]).group_by_key_with(3);
+    /// assert_eq!((groups.num_partitions(), groups.collect()?), (3, vec![(1, vec![5, 9])]));
+    /// # Ok::<(), dstreams_rdd::Error>(())
+    /// ```
     pub fn group_by_key_with(&self, options: impl Into<Partitioning<K>>) -> Rdd<(K, Vec<V>)>
     where
         K: Key,

@@ -37,6 +37,13 @@ impl<T: Data> Rdd<T> {
     }
 
     /// As [`distinct`](Self::distinct), with a number of partitions or a partitioner for the result.
+    ///
+    /// ```
+    /// # let sc = dstreams_rdd::RddContext::local(2)?;
+    /// let letters = sc.parallelize(['b', 'b']).distinct_with(3);
+    /// assert_eq!((letters.num_partitions(), letters.collect()?), (3, vec!['b']));
+    /// # Ok::<(), dstreams_rdd::Error>(())
+    /// ```
     pub fn distinct_with(&self, options: impl Into<Partitioning<T>>) -> Rdd<T>
     where
         T: Key,
@@ -61,6 +68,13 @@ impl<T: Data> Rdd<T> {
     }
 
     /// As [`subtract`](Self::subtract), with a number of partitions or a partitioner for the result.
+    ///
+    /// ```
+    /// # let sc = dstreams_rdd::RddContext::local(2)?;
+    /// let rest = sc.parallelize([1, 2, 2]).subtract_with(&sc.parallelize([1]), 3);
+    /// assert_eq!((rest.num_partitions(), rest.collect()?), (3, vec![2, 2]));
+    /// # Ok::<(), dstreams_rdd::Error>(())
+    /// ```
     pub fn subtract_with(&self, other: &Rdd<T>, options: impl Into<Partitioning<T>>) -> Rdd<T>
     where
         T: Key,
@@ -84,6 +98,13 @@ impl<T: Data> Rdd<T> {
     }
 
     /// As [`intersection`](Self::intersection), with a number of partitions or a partitioner for the result.
+    ///
+    /// ```
+    /// # let sc = dstreams_rdd::RddContext::local(2)?;
+    /// let both = sc.parallelize([1, 2, 2]).intersection_with(&sc.parallelize([2]), 3);
+    /// assert_eq!((both.num_partitions(), both.collect()?), (3, vec![2]));
+    /// # Ok::<(), dstreams_rdd::Error>(())
+    /// ```
     pub fn intersection_with(&self, other: &Rdd<T>, options: impl Into<Partitioning<T>>) -> Rdd<T>
     where
         T: Key,
@@ -184,6 +205,13 @@ impl<K: Data, V: Data> Rdd<(K, V)> {
     }
 
     /// As [`subtract_by_key`](Self::subtract_by_key), with a number of partitions or a partitioner for the result.
+    ///
+    /// ```
+    /// # let sc = dstreams_rdd::RddContext::local(2)?;
+    /// let rest = sc.parallelize([(1, 'a'), (2, 'b')]).subtract_by_key_with(&sc.parallelize([(1, 0.5)]), 3);
+    /// assert_eq!((rest.num_partitions(), rest.collect()?), (3, vec![(2, 'b')]));
+    /// # Ok::<(), dstreams_rdd::Error>(())
+    /// ```
     pub fn subtract_by_key_with<W: Data>(
         &self,
         other: &Rdd<(K, W)>,

@@ -99,6 +99,16 @@ impl<T: Wire> Rdd<T> {
     }
 
     /// As [`save_as_object_file`](Self::save_as_object_file), with settings.
+    ///
+    /// ```
+    /// # use dstreams_rdd::SaveOptions;
+    /// # let sc = dstreams_rdd::RddContext::local(2)?;
+    /// # let directory = tempfile::tempdir().expect("a temporary directory");
+    /// let (path, overwrite) = (directory.path(), SaveOptions { overwrite: true });
+    /// sc.parallelize([1, 2, 3]).save_as_object_file_with(path, overwrite)?;
+    /// assert_eq!(sc.object_file::<i32>(path)?.count()?, 3);
+    /// # Ok::<(), dstreams_rdd::Error>(())
+    /// ```
     pub fn save_as_object_file_with(&self, path: impl AsRef<Path>, options: SaveOptions) -> Result<()> {
         let compressed = self.context().options().compress;
         let compression = if compressed { Compression::Lz4 } else { Compression::None };

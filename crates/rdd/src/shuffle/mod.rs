@@ -142,7 +142,7 @@ impl<'a, T: Data, R: Wire> MapSide<'a, T, R> {
 
     fn spill(&mut self) -> Result<(), TaskError> {
         let context = self.shuffle.parent.context();
-        let buckets = self.router.take();
+        let buckets = self.router.take()?;
         self.written += count(&buckets);
         let spill = match &mut self.spill {
             Some(spill) => spill,
@@ -158,7 +158,7 @@ impl<'a, T: Data, R: Wire> MapSide<'a, T, R> {
         if !reserve(&mut self.memory, self.router.bytes()) {
             self.spill()?;
         }
-        let buckets = self.router.take();
+        let buckets = self.router.take()?;
         let records = self.written + count(&buckets);
         Ok((MapOutput { buckets, spill: self.spill, _memory: self.memory }, records))
     }
@@ -169,12 +169,12 @@ fn count<R>(buckets: &[Vec<R>]) -> u64 {
 }
 
 /// A reservation to grow.
-fn nothing_reserved(context: &RddContext) -> Reservation {
+pub(crate) fn nothing_reserved(context: &RddContext) -> Reservation {
     context.memory().reserve(0).expect("nothing is always free")
 }
 
 /// Grows the reservation to `bytes`; says whether that much is reserved now.
-fn reserve(memory: &mut Reservation, bytes: usize) -> bool {
+pub(crate) fn reserve(memory: &mut Reservation, bytes: usize) -> bool {
     let more = bytes.saturating_sub(memory.bytes());
     more == 0 || memory.try_grow(more)
 }

@@ -7,7 +7,7 @@ use super::{
     aggregator::{Aggregator, Reduce},
     nothing_reserved, reserve,
     spill::Spill,
-    table::CombineTable,
+    table::{CombineTable, Entries},
 };
 use crate::{
     block::memory::Reservation,
@@ -74,7 +74,7 @@ impl<K: Key, C: Wire> Groups<K, C> {
                 Borrowed::Slice(pairs) => {
                     self.work.task.set_operator(self.work.operator);
                     let pairs = pairs.iter().map(|(key, value)| (key, value.clone()));
-                    self.table.extend(pairs, by, |_, _| Ok(()))?;
+                    self.table.extend(pairs, by)?;
                     self.make_room()?;
                 }
                 Borrowed::End => return Ok(()),
@@ -83,7 +83,7 @@ impl<K: Key, C: Wire> Groups<K, C> {
         }
         for_each_chunk(input, |pairs| {
             self.work.task.set_operator(self.work.operator);
-            self.table.extend(pairs.drain(..), by, |_, _| Ok(()))?;
+            self.table.extend(pairs.drain(..), by)?;
             self.make_room()
         })
     }
@@ -103,7 +103,7 @@ impl<K: Key, C: Wire> Groups<K, C> {
 
     fn spill(&mut self) -> Result<(), TaskError> {
         let mut parts: Vec<Vec<(K, C)>> = (0..PARTS).map(|_| Vec::new()).collect();
-        for (key, acc) in self.table.take_entries() {
+        for (key, acc) in self.table.take() {
             let part = (key_hash(&key) >> (32 + self.level * PART_BITS)) % PARTS as u64;
             parts[usize::try_from(part).unwrap_or(0)].push((key, acc));
         }
@@ -118,7 +118,7 @@ impl<K: Key, C: Wire> Groups<K, C> {
         Ok(())
     }
 
-    /// All groups: in the order of their keys' first coming if all were in memory.
+    /// All groups.
     pub(crate) fn into_chunks(mut self) -> Result<GroupChunks<K, C>, TaskError> {
         let mut parts = Vec::new();
         if self.spill.is_some() && self.table.len() > 0 {
@@ -128,7 +128,7 @@ impl<K: Key, C: Wire> Groups<K, C> {
             let level = self.level + 1;
             parts.extend((0..PARTS).rev().map(|bucket| Part { spill: Rc::clone(&spill), bucket, level }));
         }
-        let entries = self.table.into_entries().into_iter();
+        let entries = self.table.take();
         Ok(GroupChunks { work: self.work, entries, memory: self.memory, parts })
     }
 }
@@ -136,7 +136,7 @@ impl<K: Key, C: Wire> Groups<K, C> {
 /// The groups of a partition, chunk by chunk.
 pub(crate) struct GroupChunks<K, C> {
     work: Rc<Work<C>>,
-    entries: std::vec::IntoIter<(K, C)>,
+    entries: Entries<K, C>,
     /// The memory of the entries.
     memory: Reservation,
     /// What was spilled, the next part last.
@@ -161,7 +161,7 @@ impl<K: Key, C: Wire> GroupChunks<K, C> {
             while file.read(&mut pairs).map_err(|error| TaskError::Other(error.into()))? > 0 {
                 self.work.task.check_cancelled()?;
                 self.work.task.set_operator(self.work.operator);
-                groups.table.extend(pairs.drain(..), &by, |_, _| Ok(()))?;
+                groups.table.extend(pairs.drain(..), &by)?;
                 groups.make_room()?;
             }
         }
@@ -175,7 +175,7 @@ impl<K: Key, C: Wire> Chunks<(K, C)> for GroupChunks<K, C> {
         while self.entries.len() == 0 {
             let Some(part) = self.parts.pop() else { return Ok(false) };
             // Gone before the next part needs memory.
-            self.entries = Vec::new().into_iter();
+            self.entries = CombineTable::new().take();
             self.memory.shrink(usize::MAX);
             let mut merged = self.merge(&part)?;
             self.parts.append(&mut merged.parts);

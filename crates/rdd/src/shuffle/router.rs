@@ -22,14 +22,12 @@ pub(crate) trait Router<T, R> {
     fn bytes(&self) -> usize;
 
     /// The buckets so far, one per reducer; the router is empty afterwards.
-    fn take(&mut self) -> Vec<Vec<R>>;
+    fn take(&mut self) -> Result<Vec<Vec<R>>, TaskError>;
 }
 
 /// Merges the values of each key before they leave the map task.
 pub(crate) struct Combining<K, A, C> {
     table: CombineTable<K, C>,
-    /// The bucket of each entry of the table.
-    buckets: Vec<u32>,
     partitioner: ArcPartitioner<K>,
     aggregator: Arc<A>,
 }
@@ -38,7 +36,6 @@ impl<K: Key, A, C: Wire> Combining<K, A, C> {
     pub(crate) fn new(partitioner: &ArcPartitioner<K>, aggregator: &Arc<A>) -> Self {
         Self {
             table: CombineTable::new(),
-            buckets: Vec::new(),
             partitioner: Arc::clone(partitioner),
             aggregator: Arc::clone(aggregator),
         }
@@ -47,11 +44,7 @@ impl<K: Key, A, C: Wire> Combining<K, A, C> {
 
 impl<K: Key, V: Wire, A: Aggregator<V>> Router<(K, V), (K, A::Acc)> for Combining<K, A, A::Acc> {
     fn route(&mut self, records: &mut Vec<(K, V)>) -> Result<(), TaskError> {
-        let (partitioner, buckets) = (&*self.partitioner, &mut self.buckets);
-        self.table.extend(records.drain(..), &*self.aggregator, |key, hash| {
-            buckets.push(bucket_of(partitioner, key, hash)?);
-            Ok(())
-        })
+        self.table.extend(records.drain(..), &*self.aggregator)
     }
 
     fn records(&self) -> usize {
@@ -59,25 +52,24 @@ impl<K: Key, V: Wire, A: Aggregator<V>> Router<(K, V), (K, A::Acc)> for Combinin
     }
 
     fn bytes(&self) -> usize {
-        self.table.bytes() + self.buckets.len() * size_of::<u32>()
+        self.table.bytes()
     }
 
-    fn take(&mut self) -> Vec<Vec<(K, A::Acc)>> {
-        let entries = self.table.take_entries();
+    fn take(&mut self) -> Result<Vec<Vec<(K, A::Acc)>>, TaskError> {
+        let entries = self.table.take();
         let reducers = self.partitioner.partitions();
         if reducers == 1 {
-            self.buckets.clear();
-            return vec![entries];
+            return Ok(vec![entries.collect()]);
         }
-        let mut sizes = vec![0; reducers];
-        for &bucket in &self.buckets {
-            sizes[bucket as usize] += 1;
+        // One key, one bucket: the partitioner is asked once per key, not once per record.
+        let expected = entries.len().div_ceil(reducers);
+        let mut buckets: Vec<Vec<_>> =
+            (0..reducers).map(|_| Vec::with_capacity(expected + expected / 8)).collect();
+        for entry in entries {
+            let bucket = bucket_of(&*self.partitioner, &entry.0, key_hash(&entry.0))?;
+            buckets[bucket].push(entry);
         }
-        let mut buckets: Vec<Vec<_>> = sizes.into_iter().map(Vec::with_capacity).collect();
-        for (entry, bucket) in entries.into_iter().zip(self.buckets.drain(..)) {
-            buckets[bucket as usize].push(entry);
-        }
-        buckets
+        Ok(buckets)
     }
 }
 
@@ -103,7 +95,7 @@ impl<K: Key, V: Wire> Router<(K, V), (K, V)> for ByKey<K, V> {
         self.meter.count(records);
         for record in records.drain(..) {
             let bucket = bucket_of(&*self.partitioner, &record.0, key_hash(&record.0))?;
-            self.buckets[bucket as usize].push(record);
+            self.buckets[bucket].push(record);
         }
         Ok(())
     }
@@ -116,10 +108,10 @@ impl<K: Key, V: Wire> Router<(K, V), (K, V)> for ByKey<K, V> {
         self.meter.bytes::<(K, V)>()
     }
 
-    fn take(&mut self) -> Vec<Vec<(K, V)>> {
+    fn take(&mut self) -> Result<Vec<Vec<(K, V)>>, TaskError> {
         self.meter.reset();
         let next = empty(self.buckets.len());
-        std::mem::replace(&mut self.buckets, next)
+        Ok(std::mem::replace(&mut self.buckets, next))
     }
 }
 
@@ -163,10 +155,10 @@ impl<T: Wire> Router<T, T> for InTurn<T> {
         self.meter.bytes::<T>()
     }
 
-    fn take(&mut self) -> Vec<Vec<T>> {
+    fn take(&mut self) -> Result<Vec<Vec<T>>, TaskError> {
         self.meter.reset();
         let next = empty(self.buckets.len());
-        std::mem::replace(&mut self.buckets, next)
+        Ok(std::mem::replace(&mut self.buckets, next))
     }
 }
 
@@ -176,12 +168,10 @@ fn empty<R>(buckets: usize) -> Vec<Vec<R>> {
 
 /// The partition of a key, checked because partitioners can be user code.
 #[inline]
-fn bucket_of<K: 'static>(partitioner: &dyn Partitioner<K>, key: &K, hash: u64) -> Result<u32, TaskError> {
+fn bucket_of<K: 'static>(partitioner: &dyn Partitioner<K>, key: &K, hash: u64) -> Result<usize, TaskError> {
     let (bucket, buckets) = (partitioner.partition(key, hash), partitioner.partitions());
-    match u32::try_from(bucket) {
-        Ok(narrow) if bucket < buckets => Ok(narrow),
-        _ => Err(TaskError::Other(
-            format!("the partitioner put a key into partition {bucket} of {buckets}").into(),
-        )),
+    if bucket < buckets {
+        return Ok(bucket);
     }
+    Err(TaskError::Other(format!("the partitioner put a key into partition {bucket} of {buckets}").into()))
 }

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-//! The combining table: one entry per key, in the order of the keys' first coming.
+//! The combining table: one entry per key.
 
 use std::borrow::Borrow;
 
-use hashbrown::HashTable;
+use hashbrown::{HashTable, hash_table};
 
 use super::{
     aggregator::Aggregator,
@@ -15,11 +15,12 @@ use crate::{
     record::{Key, Wire},
 };
 
-/// Keys and their accumulators. The entries lie in a vector, which a shuffle can hand on as it is; a table of
-/// positions finds them. Growing that table needs neither the keys nor their hash function.
+/// How many new entries there are for each one that is measured.
+const MEASURED_EVERY: usize = 64;
+
+/// Keys and their accumulators. They lie in the table itself, so that a key that is there costs one look into memory.
 pub(crate) struct CombineTable<K, C> {
-    index: HashTable<Position>,
-    entries: Vec<(K, C)>,
+    table: HashTable<(K, C)>,
     /// Fills the place of an accumulator while user code holds it; it is a copy of no meaning.
     spare: Option<C>,
     /// How many values have come, first ones included.
@@ -29,20 +30,8 @@ pub(crate) struct CombineTable<K, C> {
     growth: Mean,
 }
 
-#[derive(Clone, Copy)]
-struct Position {
-    /// The low half of the key's hash. Partitioners use the high bits, which are alike for all keys of a partition.
-    hash: u32,
-    entry: u32,
-}
-
-impl Position {
-    /// The hash for the table of positions, which looks at both ends of it.
-    #[inline]
-    fn spread(hash: u32) -> u64 {
-        u64::from(hash).wrapping_mul(0x9E37_79B9_7F4A_7C15)
-    }
-}
+/// The entries of a table, in the order of their places, which depends on the keys and on nothing else.
+pub(crate) type Entries<K, C> = hash_table::IntoIter<(K, C)>;
 
 /// A key, or a reference to one that is cloned only when the table does not have it.
 pub(crate) trait TableKey<K>: Borrow<K> {
@@ -66,8 +55,7 @@ impl<K: Clone> TableKey<K> for &K {
 impl<K: Key, C: Wire> CombineTable<K, C> {
     pub(crate) fn new() -> Self {
         Self {
-            index: HashTable::new(),
-            entries: Vec::new(),
+            table: HashTable::new(),
             spare: None,
             values: 0,
             entry_heap: Mean::default(),
@@ -77,7 +65,7 @@ impl<K: Key, C: Wire> CombineTable<K, C> {
 
     /// How many keys there are.
     pub(crate) fn len(&self) -> usize {
-        self.entries.len()
+        self.table.len()
     }
 
     /// How many values have come.
@@ -85,49 +73,34 @@ impl<K: Key, C: Wire> CombineTable<K, C> {
         self.values
     }
 
-    /// The entries in the order of their keys' first coming.
-    pub(crate) fn into_entries(self) -> Vec<(K, C)> {
-        self.entries
-    }
-
     /// The entries; the table is empty afterwards.
-    pub(crate) fn take_entries(&mut self) -> Vec<(K, C)> {
-        self.index = HashTable::new();
+    pub(crate) fn take(&mut self) -> Entries<K, C> {
         self.spare = None;
         self.values = 0;
-        std::mem::take(&mut self.entries)
+        std::mem::take(&mut self.table).into_iter()
     }
 
     /// The memory that the table takes, as estimated.
     pub(crate) fn bytes(&self) -> usize {
-        let entry = size_of::<(K, C)>() + size_of::<Position>() + 1;
-        let grown = self.growth.times(self.values - self.entries.len());
-        self.len()
-            .saturating_mul(entry)
-            .saturating_add(self.entry_heap.times(self.len()))
-            .saturating_add(grown)
+        let places = self.table.capacity().saturating_mul(size_of::<(K, C)>() + 1);
+        let grown = self.growth.times(self.values - self.len());
+        places.saturating_add(self.entry_heap.times(self.len())).saturating_add(grown)
     }
 
-    /// Merges the pairs of a chunk into the accumulators. Calls `inserted` with every new key and its hash.
+    /// Merges the pairs of a chunk into the accumulators.
     #[inline]
     pub(crate) fn extend<Q: TableKey<K>, V, A: Aggregator<V, Acc = C>>(
         &mut self,
-        mut pairs: impl Iterator<Item = (Q, V)>,
+        mut pairs: impl ExactSizeIterator<Item = (Q, V)>,
         by: &A,
-        mut inserted: impl FnMut(&K, u64) -> Result<(), TaskError>,
     ) -> Result<(), TaskError> {
-        let before = self.len();
+        self.values += pairs.len();
         if let Some((key, value)) = pairs.next() {
-            self.values += 1;
-            self.add_measured(key, value, by, &mut inserted)?;
+            self.add_measured(key, value, by)?;
         }
         for (key, value) in pairs {
-            self.values += 1;
             let hash = key_hash(key.borrow());
-            self.add(key, hash, value, by, &mut inserted)?;
-        }
-        if let Some(new) = self.entries[before..].last() {
-            self.entry_heap.add(heap_size(new).unwrap_or_default());
+            self.add(key, hash, value, by)?;
         }
         Ok(())
     }
@@ -138,19 +111,21 @@ impl<K: Key, C: Wire> CombineTable<K, C> {
         key: Q,
         value: V,
         by: &A,
-        inserted: &mut impl FnMut(&K, u64) -> Result<(), TaskError>,
     ) -> Result<(), TaskError> {
         let hash = key_hash(key.borrow());
-        let entry = self.find(key.borrow(), hash);
-        let size = |table: &Self| heap_size(&table.entries[entry? as usize].1);
-        let before = size(self);
-        self.add(key, hash, value, by, inserted)?;
-        if let (Some(before), Some(after)) = (before, size(self)) {
+        let Some((known, acc)) = self.table.find(place(hash), |(other, _)| other == key.borrow()) else {
+            return self.add(key, hash, value, by);
+        };
+        let (known, before) = (known.clone(), heap_size(acc));
+        self.add(key, hash, value, by)?;
+        let acc = self.table.find(place(hash), |(other, _)| *other == known).map(|(_, acc)| acc);
+        if let (Some(before), Some(after)) = (before, acc.and_then(heap_size)) {
             self.growth.add(after.saturating_sub(before));
         }
         Ok(())
     }
 
+    /// Merges `value` into the accumulator of `key`, whose [`key_hash`] is `hash`.
     #[inline]
     fn add<Q: TableKey<K>, V, A: Aggregator<V, Acc = C>>(
         &mut self,
@@ -158,44 +133,31 @@ impl<K: Key, C: Wire> CombineTable<K, C> {
         hash: u64,
         value: V,
         by: &A,
-        inserted: &mut impl FnMut(&K, u64) -> Result<(), TaskError>,
     ) -> Result<(), TaskError> {
-        if let Some(entry) = self.find(key.borrow(), hash) {
-            let place = &mut self.entries[entry as usize].1;
-            let spare = self.spare.take().unwrap_or_else(|| place.clone());
-            let merged = by.add(std::mem::replace(place, spare), value)?;
-            self.spare = Some(std::mem::replace(place, merged));
+        if let Some((_, acc)) = self.table.find_mut(place(hash), |(other, _)| other == key.borrow()) {
+            let spare = self.spare.take().unwrap_or_else(|| acc.clone());
+            let merged = by.add(std::mem::replace(acc, spare), value)?;
+            self.spare = Some(std::mem::replace(acc, merged));
             return Ok(());
         }
-        inserted(key.borrow(), hash)?;
-        self.insert(key.into_key(), hash, by.create(value)?)
-    }
-
-    #[inline]
-    fn find(&self, key: &K, hash: u64) -> Option<u32> {
-        let hash = low_half(hash);
-        let same =
-            |position: &Position| position.hash == hash && self.entries[position.entry as usize].0 == *key;
-        self.index.find(Position::spread(hash), same).map(|position| position.entry)
-    }
-
-    fn insert(&mut self, key: K, hash: u64, acc: C) -> Result<(), TaskError> {
-        let Ok(entry) = u32::try_from(self.entries.len()) else {
-            return Err(TaskError::Other("a partition has more than 2^32 keys; use more partitions".into()));
-        };
-        let hash = low_half(hash);
-        self.entries.push((key, acc));
-        self.index.insert_unique(Position::spread(hash), Position { hash, entry }, |position| {
-            Position::spread(position.hash)
-        });
+        self.insert(key.into_key(), hash, by.create(value)?);
         Ok(())
+    }
+
+    fn insert(&mut self, key: K, hash: u64, acc: C) {
+        let entry = (key, acc);
+        if self.len().is_multiple_of(MEASURED_EVERY) {
+            self.entry_heap.add(heap_size(&entry).unwrap_or_default());
+        }
+        self.table.insert_unique(place(hash), entry, |(key, _)| place(key_hash(key)));
     }
 }
 
+/// Where the table looks for a key. It uses both ends of what it is given, but the high bits of the hash are alike for
+/// all keys of a partition: partitioners have used them.
 #[inline]
-#[allow(clippy::cast_possible_truncation, reason = "the low half is what is wanted")]
-fn low_half(hash: u64) -> u32 {
-    hash as u32
+fn place(hash: u64) -> u64 {
+    (hash & u64::from(u32::MAX)).wrapping_mul(0x9E37_79B9_7F4A_7C15)
 }
 
 #[cfg(test)]
@@ -210,9 +172,12 @@ mod tests {
         let mut table = CombineTable::new();
         let sum = Reduce(|a: u64, b: u64| Ok(a + b));
         for (key, hash) in [("a", 5), ("b", 5 | 1 << 40), ("a", 5)] {
-            table.add(key.to_owned(), hash, 1, &sum, &mut |_, _| Ok(())).unwrap();
+            table.add(key.to_owned(), hash, 1, &sum).unwrap();
         }
-        assert_eq!(table.into_entries(), [("a".to_owned(), 2), ("b".to_owned(), 1)]);
+        table.values = 3;
+        let mut entries: Vec<_> = table.take().collect();
+        entries.sort();
+        assert_eq!(entries, [("a".to_owned(), 2), ("b".to_owned(), 1)]);
     }
 
     #[test]
@@ -221,12 +186,12 @@ mod tests {
         let mut lists = CombineTable::new();
         let mut sums = CombineTable::new();
         for chunk in pairs().collect::<Vec<_>>().chunks(1000) {
-            lists.extend(chunk.iter().copied(), &Collect::new(), |_, _| Ok(())).unwrap();
-            sums.extend(chunk.iter().copied(), &Reduce(|a, b| Ok(a + b)), |_, _| Ok(())).unwrap();
+            lists.extend(chunk.iter().copied(), &Collect::new()).unwrap();
+            sums.extend(chunk.iter().copied(), &Reduce(|a, b| Ok(a + b))).unwrap();
         }
         assert!(lists.bytes() > 8 * 49_000, "{}", lists.bytes());
-        assert!(sums.bytes() < 1000, "{}", sums.bytes());
-        assert_eq!(lists.take_entries().len(), 10);
+        assert!(sums.bytes() < 2000, "{}", sums.bytes());
+        assert_eq!(lists.take().len(), 10);
         assert_eq!(lists.bytes(), 0);
     }
 }

@@ -2,7 +2,8 @@
 //! Which files a path stands for, and the byte ranges that they are read in.
 
 use std::{
-    fs, io,
+    fs,
+    io::{self, Read, Seek, SeekFrom},
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -16,14 +17,40 @@ pub(super) struct InputFile {
     pub(super) bytes: u64,
 }
 
-/// A part of a file.
+/// A part of a file: the bytes from `start` to before `end`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct ByteRange {
-    pub(super) path: Arc<Path>,
-    pub(super) start: u64,
-    pub(super) end: u64,
+pub struct ByteRange {
+    /// The file.
+    pub path: Arc<Path>,
+    /// The first byte.
+    pub start: u64,
+    /// The byte after the last one.
+    pub end: u64,
     /// The length of the file.
-    pub(super) file_end: u64,
+    pub file_end: u64,
+}
+
+impl ByteRange {
+    /// Cuts a file of `bytes` bytes into ranges of at most `limit` bytes, each a multiple of `unit` bytes but for the
+    /// last; none for an empty file.
+    ///
+    /// ```
+    /// use dstreams_rdd::source::ByteRange;
+    /// let ranges = ByteRange::cut("records.bin".as_ref(), 10, 3, 6);
+    /// let bounds: Vec<_> = ranges.iter().map(|range| (range.start, range.end)).collect();
+    /// assert_eq!(bounds, [(0, 6), (6, 10)]);
+    /// ```
+    pub fn cut(path: &Path, bytes: u64, unit: u64, limit: u64) -> Vec<Self> {
+        let unit = unit.max(1);
+        byte_ranges(&[InputFile { path: path.into(), bytes }], 1, unit, (limit / unit).max(1))
+    }
+
+    /// Opens the file at the first byte; reading ends after the last one.
+    pub fn open(&self) -> io::Result<io::Take<fs::File>> {
+        let mut file = fs::File::open(&self.path)?;
+        file.seek(SeekFrom::Start(self.start))?;
+        Ok(file.take(self.end - self.start))
+    }
 }
 
 /// The files that `path` stands for: a file; those of a directory, in the order of their names; those that a pattern

@@ -2,6 +2,9 @@
 //! Datasets from files: lines of text, encoded records, records of a fixed length.
 
 mod binary_records;
+mod custom;
 mod files;
 mod object_file;
 mod text_file;
+
+pub use files::ByteRange;

@@ -65,7 +65,7 @@ impl RddContext {
         let compute = move |partition: usize, task: &TaskContext, operator: usize| {
             let range = &ranges[partition];
             let failed = |cause| TaskError::io("read", &range.path, cause);
-            let lines = open_lines(range).map_err(failed)?;
+            let lines = range.open_lines().map_err(failed)?;
             let options = LineOptions { max_line_bytes, ..LineOptions::default() };
             Ok(Box::new(LineChunks {
                 lines,
@@ -110,15 +110,18 @@ impl Chunks<Text> for LineChunks {
     }
 }
 
-/// Reads the lines that start in the range, the last of which may reach beyond it. The ranges of a file thus share
-/// out its lines, wherever they were cut.
-fn open_lines(range: &ByteRange) -> io::Result<io::Take<File>> {
-    let mut file = File::open(&range.path)?;
-    let start = first_line_start(&mut file, range.start, range.end)?;
-    // A range within a line needs no search for the end of it.
-    let end = if start < range.end { first_line_start(&mut file, range.end, range.file_end)? } else { start };
-    file.seek(SeekFrom::Start(start))?;
-    Ok(file.take(end - start))
+impl ByteRange {
+    /// Opens the lines that start in the range, the last of which may reach beyond it. The ranges of a file thus
+    /// share out its lines, wherever they were cut.
+    pub fn open_lines(&self) -> io::Result<io::Take<File>> {
+        let mut file = File::open(&self.path)?;
+        let start = first_line_start(&mut file, self.start, self.end)?;
+        // A range within a line needs no search for the end of it.
+        let end =
+            if start < self.end { first_line_start(&mut file, self.end, self.file_end)? } else { start };
+        file.seek(SeekFrom::Start(start))?;
+        Ok(file.take(end - start))
+    }
 }
 
 /// The first position from `from` on where a line starts, or `limit` if there is none before it.

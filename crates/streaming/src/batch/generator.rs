@@ -64,13 +64,17 @@ impl Generator {
             .spawn(move || worker.work(&receiver))
             .map_err(|cause| Error::system("start the batch generator", cause))?;
         let ticks = sender.clone();
-        let timer =
-            RecurringTimer::new("dstreams-batch-timer", Arc::clone(scope.clock()), scope.interval(), move |time| {
+        let timer = RecurringTimer::new(
+            "dstreams-batch-timer",
+            Arc::clone(scope.clock()),
+            scope.interval(),
+            move |time| {
                 // The generator thread outlives the timer.
                 let _ = ticks.send(Message::Generate(time));
-            })
-            .and_then(|timer| timer.start_at(first))
-            .map_err(Error::source)?;
+            },
+        )
+        .and_then(|timer| timer.start_at(first))
+        .map_err(Error::source)?;
         Ok(Self { messages: sender, timer: Mutex::new(Some(timer)), thread: Mutex::new(Some(thread)) })
     }
 

@@ -1,11 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Runs the jobs of batches: one after the other in definition order, or several at once when so configured.
 
-use std::{
-    collections::BTreeMap,
-    sync::Arc,
-    thread::JoinHandle,
-};
+use std::{collections::BTreeMap, sync::Arc, thread::JoinHandle};
 
 use crossbeam_channel::{Receiver, Sender, unbounded};
 use parking_lot::Mutex;

@@ -43,7 +43,8 @@ impl FromStr for Master {
             return Ok(Self { threads: once, max_task_failures: once });
         }
         let inside = text.strip_prefix("local[").and_then(|rest| rest.strip_suffix(']')).ok_or_else(error)?;
-        let (threads, failures) = inside.split_once(',').map_or((inside, None), |(n, f)| (n.trim(), Some(f.trim())));
+        let (threads, failures) =
+            inside.split_once(',').map_or((inside, None), |(n, f)| (n.trim(), Some(f.trim())));
         let threads = match threads {
             "*" => thread::available_parallelism().unwrap_or(once),
             number => number.parse().map_err(|_| error())?,

@@ -133,7 +133,8 @@ impl StreamingContext {
     /// The active context of an engine, if it has one.
     pub fn active(rdd: &dstreams_rdd::RddContext) -> Option<Self> {
         let active = ACTIVE.lock();
-        let inner = active.iter().filter_map(Weak::upgrade).find(|inner| inner.scope.rdd_context().is_same(rdd))?;
+        let inner =
+            active.iter().filter_map(Weak::upgrade).find(|inner| inner.scope.rdd_context().is_same(rdd))?;
         Some(Self { inner })
     }
 
@@ -147,7 +148,8 @@ impl StreamingContext {
             .any(|other| other.scope.rdd_context().is_same(self.rdd_context()));
         if taken {
             return Err(Error::IllegalState(
-                "Only one StreamingContext may be started on one RddContext; stop the active one first".to_owned(),
+                "Only one StreamingContext may be started on one RddContext; stop the active one first"
+                    .to_owned(),
             ));
         }
         active.push(Arc::downgrade(&self.inner));
@@ -169,13 +171,13 @@ impl Inner {
             };
             Arc::new(RunningGraph::start(scope, &settings)?)
         };
-        self.bus.start()?;
+        self.scope.bus().start()?;
         let mailbox = Mailbox::new();
         let completed = mailbox.sender.clone();
         let runner = Arc::new(Runner::start(
             scope.config().get(&keys::CONCURRENT_JOBS),
             clock,
-            Arc::clone(&self.bus),
+            Arc::clone(scope.bus()),
             Arc::clone(&self.progress),
             move |time| {
                 // After the generator has stopped there is nothing left to forget.
@@ -184,12 +186,12 @@ impl Inner {
         )?);
         // From here on listeners and user code see an active context.
         scope.set_state(StreamingContextState::Active);
-        self.bus.post(StreamingEvent::StreamingStarted(scope.clock().now()));
+        self.scope.bus().post(StreamingEvent::StreamingStarted(scope.clock().now()));
         for (number, input) in graph.inputs().iter().enumerate() {
             if let Err(error) = input.start() {
                 graph.inputs()[..number].iter().for_each(|started| started.stop(false));
                 runner.stop(false);
-                self.bus.stop();
+                self.scope.bus().stop();
                 return Err(error);
             }
         }
@@ -223,7 +225,7 @@ impl Inner {
             self.scope.rdd_context().cancel_all_jobs();
         }
         running.runner.stop(finished);
-        self.bus.stop();
+        self.scope.bus().stop();
         self.ended(StreamingContextState::Stopped);
     }
 

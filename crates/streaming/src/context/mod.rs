@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! `StreamingContext`: builds the graph, starts it, stops it, waits for it.
 
+mod file_inputs;
 mod inputs;
 mod life;
 mod run;
@@ -19,7 +20,7 @@ use crate::{
     config::{Config, keys},
     dstream::scope::{Scope, StreamingContextState},
     error::{Error, Result},
-    event::{ListenerBus, StreamingListener},
+    event::StreamingListener,
     time::{Duration, Time},
 };
 
@@ -43,7 +44,6 @@ pub struct StreamingContext {
 
 struct Inner {
     scope: Arc<Scope>,
-    bus: Arc<ListenerBus>,
     progress: Arc<Progress>,
     settings: Mutex<Settings>,
     phase: Mutex<life::Phase>,
@@ -69,7 +69,12 @@ impl StreamingContext {
     }
 
     /// A context that takes its time from `clock`.
-    pub fn with_clock(rdd: RddContext, config: Config, interval: Duration, clock: Arc<dyn Clock>) -> Result<Self> {
+    pub fn with_clock(
+        rdd: RddContext,
+        config: Config,
+        interval: Duration,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self> {
         if !interval.is_positive() {
             return Err(Error::IllegalArgument(format!(
                 "the batch interval must be longer than zero, but is {interval}; set dstreams.batch.interval or --interval"
@@ -83,7 +88,6 @@ impl StreamingContext {
         Ok(Self {
             inner: Arc::new(Inner {
                 scope: Scope::new(rdd, clock, Arc::new(config), interval),
-                bus: Arc::default(),
                 progress: Arc::default(),
                 settings: Mutex::new(settings),
                 phase: Mutex::new(life::Phase::Initialized),
@@ -119,11 +123,15 @@ impl StreamingContext {
     /// called once, before the start.
     pub fn remember(&self, length: Duration) -> Result<()> {
         if !self.inner.scope.check_open() {
-            return Err(Error::IllegalState("remember must be called before the context is started".to_owned()));
+            return Err(Error::IllegalState(
+                "remember must be called before the context is started".to_owned(),
+            ));
         }
         let mut settings = self.inner.settings.lock();
         if let Some(present) = settings.remember {
-            return Err(Error::IllegalArgument(format!("the remember duration has been set to {present} already")));
+            return Err(Error::IllegalArgument(format!(
+                "the remember duration has been set to {present} already"
+            )));
         }
         settings.remember = Some(length);
         Ok(())
@@ -141,12 +149,12 @@ impl StreamingContext {
 
     /// Adds a listener to the events of the context.
     pub fn add_listener(&self, listener: Arc<dyn StreamingListener>) {
-        self.inner.bus.add(listener);
+        self.inner.scope.bus().add(listener);
     }
 
     /// Removes a listener; compared by identity.
     pub fn remove_listener(&self, listener: &Arc<dyn StreamingListener>) {
-        self.inner.bus.remove(listener);
+        self.inner.scope.bus().remove(listener);
     }
 
     /// What is wrong with the graph so far: each operation that could not be added as asked, in order.

@@ -35,9 +35,9 @@ use crate::{
 pub fn run(name: &str, build: impl FnOnce(&StreamingContext) -> Result<()>) -> Result<()> {
     match Config::load(name, std::env::args_os().skip(1))? {
         CommandLine::Run(config) => run_with(config, build),
-        CommandLine::Help(text) => {
-            std::io::stdout().write_all(text.as_bytes()).map_err(|cause| Error::system("show the help text", cause))
-        }
+        CommandLine::Help(text) => std::io::stdout()
+            .write_all(text.as_bytes())
+            .map_err(|cause| Error::system("show the help text", cause)),
     }
 }
 
@@ -81,7 +81,8 @@ fn create(config: Config, build: impl FnOnce(&StreamingContext) -> Result<()>) -
 
 /// Starts the thread that turns signals into a stop.
 fn stop_on_signals(ssc: &StreamingContext) -> Result<()> {
-    let mut signals = Signals::new([SIGINT, SIGTERM]).map_err(|cause| Error::system("install signal handlers", cause))?;
+    let mut signals =
+        Signals::new([SIGINT, SIGTERM]).map_err(|cause| Error::system("install signal handlers", cause))?;
     let ssc = ssc.clone();
     std::thread::Builder::new()
         .name("dstreams-signals".to_owned())

@@ -12,10 +12,10 @@ use parking_lot::{Mutex, RwLock};
 use crate::{
     clock::Clock,
     config::Config,
-    error::{Error, Result},
-    input::{Batches, StreamId},
     dstream::endpoint::{AnyInput, Output},
-
+    error::{Error, Result},
+    event::ListenerBus,
+    input::{Batches, StreamId},
     time::Duration,
 };
 
@@ -37,6 +37,7 @@ pub(crate) struct Scope {
     clock: Arc<dyn Clock>,
     config: Arc<Config>,
     interval: Duration,
+    bus: Arc<ListenerBus>,
     state: Mutex<StreamingContextState>,
     inputs: Mutex<Vec<Arc<dyn AnyInput>>>,
     outputs: Mutex<Vec<Output>>,
@@ -47,12 +48,18 @@ pub(crate) struct Scope {
 }
 
 impl Scope {
-    pub(crate) fn new(rdd: RddContext, clock: Arc<dyn Clock>, config: Arc<Config>, interval: Duration) -> Arc<Self> {
+    pub(crate) fn new(
+        rdd: RddContext,
+        clock: Arc<dyn Clock>,
+        config: Arc<Config>,
+        interval: Duration,
+    ) -> Arc<Self> {
         Arc::new(Self {
             rdd,
             clock,
             config,
             interval,
+            bus: Arc::default(),
             state: Mutex::new(StreamingContextState::Initialized),
             inputs: Mutex::default(),
             outputs: Mutex::default(),
@@ -77,6 +84,11 @@ impl Scope {
 
     pub(crate) fn interval(&self) -> Duration {
         self.interval
+    }
+
+    /// Where events go.
+    pub(crate) fn bus(&self) -> &Arc<ListenerBus> {
+        &self.bus
     }
 
     pub(crate) fn state(&self) -> StreamingContextState {

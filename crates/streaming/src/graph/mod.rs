@@ -63,7 +63,9 @@ impl RunningGraph {
         for (_, node) in nodes.iter().rev() {
             let meta = node.meta();
             if !meta.initialize(settings.zero) {
-                return Err(Error::IllegalState(format!("{meta} belongs to a context that has been started before")));
+                return Err(Error::IllegalState(format!(
+                    "{meta} belongs to a context that has been started before"
+                )));
             }
             let least = match meta.checkpoint_interval() {
                 Some(interval) if meta.slide() <= interval => interval * 2,

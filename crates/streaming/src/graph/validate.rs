@@ -16,7 +16,8 @@ fn validate_node(meta: &NodeMeta, has_checkpoint_dir: bool) -> Result<()> {
     let Some(interval) = meta.checkpoint_interval() else { return Ok(()) };
     let slide = meta.slide();
     let error = if !has_checkpoint_dir {
-        "The checkpoint directory has not been set. Please set it by StreamingContext::checkpoint().".to_owned()
+        "The checkpoint directory has not been set. Please set it by StreamingContext::checkpoint()."
+            .to_owned()
     } else if interval < slide {
         format!(
             "The checkpoint interval for {meta} has been set to {interval} which is lower than its slide time ({slide}). Please set it to at least {slide}."

@@ -26,7 +26,10 @@ impl<T: Data> DStream<T> {
     /// # Ok::<(), dstreams_streaming::Error>(())
     /// ```
     #[track_caller]
-    pub fn transform<U: Data>(&self, f: impl Fn(Rdd<T>, Time) -> Rdd<U> + Send + Sync + 'static) -> DStream<U> {
+    pub fn transform<U: Data>(
+        &self,
+        f: impl Fn(Rdd<T>, Time) -> Rdd<U> + Send + Sync + 'static,
+    ) -> DStream<U> {
         self.try_transform(move |rdd, time| Ok::<_, BoxError>(f(rdd, time)))
     }
 
@@ -209,6 +212,7 @@ fn check_alike(scope: &Scope, places: &[Place<'_>]) {
         scope.reject(Error::IllegalArgument("Some of the DStreams have different contexts".to_owned()));
     }
     if places.iter().any(|place| place.slide != first.slide) {
-        scope.reject(Error::IllegalArgument("Some of the DStreams have different slide durations".to_owned()));
+        scope
+            .reject(Error::IllegalArgument("Some of the DStreams have different slide durations".to_owned()));
     }
 }

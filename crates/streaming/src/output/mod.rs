@@ -2,11 +2,17 @@
 //! Output operations: what makes a stream run. Each gives one job per batch, in the order in which they were defined.
 
 mod for_each;
+mod for_each_with;
+mod pool;
 mod print;
+mod save;
+
+pub use for_each_with::PartitionRecords;
+pub use pool::{ConnectionPool, PoolError, PooledConnection};
 
 use std::{panic::Location, sync::Arc};
 
-use dstreams_rdd::{Data, Rdd};
+use dstreams_rdd::{Data, Rdd, panic_text};
 
 use crate::{
     dstream::{DStream, endpoint::Output, node::short},
@@ -39,12 +45,6 @@ impl<T: Data> DStream<T> {
 
 /// Turns a panic of user code on the driver into an error.
 pub(crate) fn guarded<R>(f: impl FnOnce() -> Result<R>) -> Result<R> {
-    std::panic::catch_unwind(std::panic::AssertUnwindSafe(f)).unwrap_or_else(|panic| {
-        let text = panic
-            .downcast_ref::<&str>()
-            .map(ToString::to_string)
-            .or_else(|| panic.downcast_ref::<String>().cloned())
-            .unwrap_or_else(|| "(the panic carries no text)".to_owned());
-        Err(Error::user(format!("panicked: {text}")))
-    })
+    std::panic::catch_unwind(std::panic::AssertUnwindSafe(f))
+        .unwrap_or_else(|panic| Err(Error::user(format!("panicked: {}", panic_text(&*panic)))))
 }

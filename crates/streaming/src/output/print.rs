@@ -31,6 +31,14 @@ impl<T: Data + TextRecord> DStream<T> {
     }
 
     /// As [`print`](Self::print), with the first `n` records.
+    ///
+    /// ```
+    /// use dstreams_streaming::testing::TestContext;
+    /// let test = TestContext::new()?;
+    /// test.input(vec![vec![1, 2, 3]]).print_first(2);
+    /// test.run(1)?;
+    /// # Ok::<(), dstreams_streaming::Error>(())
+    /// ```
     #[track_caller]
     pub fn print_first(&self, n: usize) {
         self.print_to(n, io::stdout());
@@ -56,7 +64,12 @@ impl<T: Data + TextRecord> DStream<T> {
 }
 
 /// Writes one batch in one piece, so that outputs that run at the same time do not mix their lines.
-fn write_batch<T: TextRecord>(out: &mut impl Write, time: Time, records: &[T], n: usize) -> Result<(), io::Error> {
+fn write_batch<T: TextRecord>(
+    out: &mut impl Write,
+    time: Time,
+    records: &[T],
+    n: usize,
+) -> Result<(), io::Error> {
     const RULE: &str = "-------------------------------------------";
     let mut text = format!("{RULE}\nTime: {time}\n{RULE}\n");
     for record in records.iter().take(n) {

@@ -2,6 +2,7 @@
 //! A token bucket in front of a receiver: smooth at the limit, with bursts up to one second of it.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use parking_lot::Mutex;
 
@@ -31,6 +32,8 @@ pub struct RateLimiter {
     /// The limit that no update exceeds; `None` for none.
     max_rate: Option<i64>,
     bucket: Mutex<Bucket>,
+    /// Whether the bucket must be asked at all; there is no way back to no limit.
+    limited: AtomicBool,
 }
 
 #[derive(Debug)]
@@ -50,7 +53,8 @@ impl RateLimiter {
         let max_rate = max_rate.filter(|rate| *rate > 0);
         let initial_rate = initial_rate.filter(|rate| *rate > 0);
         let bucket = Bucket { rate: lower(initial_rate, max_rate), tokens: 0.0, updated: clock.now() };
-        Self { clock, max_rate, bucket: Mutex::new(bucket) }
+        let limited = AtomicBool::new(bucket.rate.is_some());
+        Self { clock, max_rate, bucket: Mutex::new(bucket), limited }
     }
 
     /// The limiter of a receiver: `spark.streaming.receiver.maxRate`, and
@@ -73,17 +77,30 @@ impl RateLimiter {
         }
         let now = self.clock.now();
         self.bucket.lock().change_rate(lower(Some(rate), self.max_rate), now);
+        self.limited.store(true, Ordering::Relaxed);
     }
 
     /// Blocks until one more record may pass, or until `stop` is raised; a stopped record costs nothing.
     pub fn acquire(&self, stop: &StopFlag) -> Waited {
+        if self.acquire_some(1, stop).is_some() { Waited::Reached } else { Waited::Stopped }
+    }
+
+    /// Blocks until at least one of `wanted` records may pass; returns how many may now, which is all of them without
+    /// a limit, or nothing when `stop` is raised.
+    pub fn acquire_some(&self, wanted: usize, stop: &StopFlag) -> Option<usize> {
         loop {
             if stop.is_raised() {
-                return Waited::Stopped;
+                return None;
             }
-            let Some(target) = self.bucket.lock().take(self.clock.as_ref()) else { return Waited::Reached };
+            if !self.limited.load(Ordering::Relaxed) {
+                return Some(wanted);
+            }
+            let target = match self.bucket.lock().take(wanted, self.clock.as_ref()) {
+                Ok(permitted) => return Some(permitted),
+                Err(target) => target,
+            };
             if self.clock.wait_until(target, stop) == Waited::Stopped {
-                return Waited::Stopped;
+                return None;
             }
         }
     }
@@ -98,19 +115,27 @@ fn lower(a: Option<i64>, b: Option<i64>) -> Option<i64> {
 }
 
 impl Bucket {
-    /// Takes one token, or returns the time at which there may be one.
-    fn take(&mut self, clock: &dyn Clock) -> Option<Time> {
-        let rate = self.rate?;
+    /// Takes up to `wanted` tokens, or returns the time at which there may be one.
+    fn take(&mut self, wanted: usize, clock: &dyn Clock) -> Result<usize, Time> {
+        let Some(rate) = self.rate else { return Ok(wanted) };
         let now = clock.now();
         self.refill(now);
         if self.tokens >= 0.0 {
-            self.tokens -= 1.0;
-            return None;
+            // One more than there are: the next to come pays for it.
+            #[expect(
+                clippy::cast_possible_truncation,
+                clippy::cast_sign_loss,
+                reason = "at least 0, and at most a second of the rate"
+            )]
+            let saved = self.tokens as usize;
+            let taken = wanted.min(saved + 1);
+            self.tokens -= taken as f64;
+            return Ok(taken);
         }
         // The debt is below one record and the rate at least one per second: the wait is 1 to 1000 ms.
         let wait = (-self.tokens * 1_000.0 / rate as f64).ceil();
         #[allow(clippy::cast_possible_truncation, reason = "a whole number between 1 and 1000")]
-        Some(now + Duration::from_millis(wait as i64))
+        Err(now + Duration::from_millis(wait as i64))
     }
 
     fn refill(&mut self, now: Time) {

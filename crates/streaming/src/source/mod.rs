@@ -1,26 +1,32 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Input streams: the `Source` trait that each implements, and how a source becomes a stream.
 
+mod file;
 mod queue;
+mod received;
 
 use std::sync::Arc;
 
 use dstreams_rdd::{Data, Rdd, RddContext, Wire, codec::Compression};
 
 use crate::{
-    dstream::{
-        DStream, NewStream,
-        endpoint::AnyInput,
-        node::StreamNode,
-        scope::Scope,
-    },
+    clock::Clock,
+    config::Config,
+    dstream::{DStream, NewStream, endpoint::AnyInput, node::StreamNode, scope::Scope},
     error::{Error, Result},
+    event::ListenerBus,
     input::{BatchInput, Batches, InputInfo, StreamId},
     time::{Duration, Time},
 };
 
+pub use file::{
+    BinaryRecords, FileContent, FileFault, FileProblem, FileReader, FileStreamOptions, SelectedFile,
+    TextLines,
+};
+pub(crate) use file::{Directories, FileSource};
 pub(crate) use queue::QueueSource;
 pub use queue::{QueueTake, RddQueue};
+pub(crate) use received::ReceivedSource;
 
 /// Where the records of an input stream come from.
 ///
@@ -56,11 +62,6 @@ pub trait Source: Send + Sync + 'static {
         Duration::ZERO
     }
 
-    /// Whether a receiver feeds the source.
-    fn has_receiver(&self) -> bool {
-        false
-    }
-
     /// Called once, when the context starts.
     fn start(&self) -> Result<()> {
         Ok(())
@@ -82,6 +83,65 @@ pub trait Source: Send + Sync + 'static {
     }
 }
 
+/// What a source is made with: its number, and what it shares with the rest of its context.
+#[derive(Clone)]
+pub struct SourceContext {
+    id: StreamId,
+    rdd: RddContext,
+    clock: Arc<dyn Clock>,
+    config: Arc<Config>,
+    interval: Duration,
+    bus: Arc<ListenerBus>,
+}
+
+impl SourceContext {
+    fn new(scope: &Scope) -> Self {
+        Self {
+            id: scope.next_input(),
+            rdd: scope.rdd_context().clone(),
+            clock: Arc::clone(scope.clock()),
+            config: Arc::clone(scope.config()),
+            interval: scope.interval(),
+            bus: Arc::clone(scope.bus()),
+        }
+    }
+
+    /// The number of the input stream.
+    pub fn stream_id(&self) -> StreamId {
+        self.id
+    }
+
+    /// The engine under the context.
+    pub fn rdd_context(&self) -> &RddContext {
+        &self.rdd
+    }
+
+    /// The clock that everything which waits must wait on.
+    pub fn clock(&self) -> &Arc<dyn Clock> {
+        &self.clock
+    }
+
+    /// The configuration.
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// The time between two batches.
+    pub fn batch_interval(&self) -> Duration {
+        self.interval
+    }
+
+    pub(crate) fn bus(&self) -> &Arc<ListenerBus> {
+        &self.bus
+    }
+}
+
+impl std::fmt::Debug for SourceContext {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("SourceContext").field("stream_id", &self.id).finish_non_exhaustive()
+    }
+}
+
 /// A source with its number: both the first node of a stream and an input of the graph.
 struct InputStream<S> {
     id: StreamId,
@@ -90,17 +150,17 @@ struct InputStream<S> {
 }
 
 impl<T: Data> DStream<T> {
-    /// The stream of a source, which is made knowing its number. Sources of one context are numbered in the order of
-    /// these calls.
+    /// The stream of a source, which is made knowing its number and context. Sources of one context are numbered in
+    /// the order of these calls.
     #[track_caller]
     pub(crate) fn from_source<S: Source<Record = T>>(
         scope: &Arc<Scope>,
         operator: &'static str,
-        source: impl FnOnce(StreamId) -> Arc<S>,
+        source: impl FnOnce(&SourceContext) -> Arc<S>,
     ) -> Self {
-        let id = scope.next_input();
-        let context = scope.rdd_context().clone();
-        let input = Arc::new(InputStream { id, context, source: source(id) });
+        let context = SourceContext::new(scope);
+        let source = source(&context);
+        let input = Arc::new(InputStream { id: context.id, context: context.rdd, source });
         if scope.check_open() {
             scope.add_input(Arc::clone(&input) as Arc<dyn AnyInput>);
         }
@@ -121,7 +181,9 @@ struct InputNode<S>(Arc<InputStream<S>>);
 
 impl<S: Source> StreamNode<S::Record> for InputNode<S> {
     fn compute(&self, time: Time, batches: &Batches) -> Result<Option<Rdd<S::Record>>> {
-        let Some(input) = batches.get(time).and_then(|batch| batch.inputs.get(&self.0.id)) else { return Ok(None) };
+        let Some(input) = batches.get(time).and_then(|batch| batch.inputs.get(&self.0.id)) else {
+            return Ok(None);
+        };
         let plan = self.0.decode(input)?;
         self.0.source.rdd(&self.0.context, plan).map(Some)
     }
@@ -143,10 +205,6 @@ impl<S: Source> AnyInput for InputStream<S> {
 
     fn name(&self) -> String {
         format!("{} [{}]", self.source.name(), self.id)
-    }
-
-    fn has_receiver(&self) -> bool {
-        self.source.has_receiver()
     }
 
     fn plan(&self, time: Time) -> Result<Option<BatchInput>> {

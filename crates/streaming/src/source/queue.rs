@@ -129,7 +129,8 @@ impl<T: Data> Source for QueueSource<T> {
 
     fn rdd(&self, context: &RddContext, plan: Vec<u64>) -> Result<Rdd<T>> {
         let taken = self.taken.lock();
-        let found: Vec<Rdd<T>> = plan.iter().filter_map(|number| taken.by_number.get(number).cloned()).collect();
+        let found: Vec<Rdd<T>> =
+            plan.iter().filter_map(|number| taken.by_number.get(number).cloned()).collect();
         if found.len() < plan.len() {
             return Err(Error::source(
                 "queue_stream doesn't support checkpointing. Please don't use queue_stream when checkpointing is enabled.",

@@ -1,10 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Which partition a key belongs to: hash, range and user-defined partitioners.
 
+mod range;
+
 use std::{
     hash::{BuildHasher, Hash},
     sync::Arc,
 };
+
+pub use range::RangePartitioner;
 
 /// Spreads keys over a fixed number of partitions. The same key must always go to the same partition.
 pub trait Partitioner<K>: Send + Sync + 'static {

@@ -1,0 +1,171 @@
+// SPDX-License-Identifier: Apache-2.0
+//! `ReceiverHandle`: what a receiver stores records with and tells its supervisor through.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use dstreams_rdd::{BoxError, Wire};
+
+use super::{
+    block::BlockInfo,
+    link::{EndSession, Link},
+};
+use crate::{
+    clock::{Clock, StopFlag},
+    error::Result,
+    input::StreamId,
+    time::Duration,
+};
+
+/// The way from a receiver into its stream. Cheap to clone; every thread of a receiver has one.
+///
+/// There are two ways to store. Single records ([`store`](Self::store), [`store_many`](Self::store_many)) are
+/// collected and become a block every `spark.streaming.blockInterval`; they are gone if the program fails before that.
+/// A block ([`store_block`](Self::store_block)) is stored when the call returns: who acknowledges what he has
+/// received does it then.
+///
+/// Both wait when the stream cannot take more, and fail once the context has stopped: then a thread of a receiver
+/// returns.
+pub struct ReceiverHandle<T> {
+    link: Arc<Link<T>>,
+    session: u64,
+    stop: StopFlag,
+}
+
+impl<T> Clone for ReceiverHandle<T> {
+    fn clone(&self) -> Self {
+        Self { link: Arc::clone(&self.link), session: self.session, stop: self.stop.clone() }
+    }
+}
+
+impl<T> std::fmt::Debug for ReceiverHandle<T> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ReceiverHandle")
+            .field("stream_id", &self.link.stream)
+            .field("session", &self.session)
+            .field("stopped", &self.stop.is_raised())
+            .finish_non_exhaustive()
+    }
+}
+
+impl<T: Wire> ReceiverHandle<T> {
+    pub(super) fn new(link: Arc<Link<T>>, session: u64) -> Self {
+        Self { link, session, stop: StopFlag::new() }
+    }
+
+    pub(super) fn session(&self) -> u64 {
+        self.session
+    }
+
+    /// Stores one record: it is collected with others. Waits as long as `spark.streaming.receiver.maxRate`, or blocks
+    /// that cannot be stored yet, demand it.
+    pub fn store(&self, record: T) -> Result<()> {
+        self.link.generator.add(record)
+    }
+
+    /// Stores many records as [`store`](Self::store) stores one, at a fraction of the cost. `records` is empty
+    /// afterwards; after an error it holds what was not stored.
+    pub fn store_many(&self, records: &mut Vec<T>) -> Result<()> {
+        self.link.generator.add_many(records)
+    }
+
+    /// Stores a block. When this returns without an error the records are stored, and will be in a batch. The rate is
+    /// not limited.
+    pub fn store_block(&self, records: Vec<T>) -> Result<BlockInfo> {
+        self.store_block_with(records, BTreeMap::new())
+    }
+
+    /// As [`store_block`](Self::store_block), with something to say about it: listeners find it in the metadata of
+    /// the batch.
+    pub fn store_block_with(&self, records: Vec<T>, metadata: BTreeMap<String, String>) -> Result<BlockInfo> {
+        self.link.blocks.store_whole(self.link.clock.now(), records, metadata, &self.link.abandoned)
+    }
+
+    /// As [`store_block`](Self::store_block), of records that may fail to come: the first error is returned and
+    /// nothing stored.
+    pub fn store_iter<E: Into<BoxError>>(
+        &self,
+        records: impl IntoIterator<Item = Result<T, E>>,
+    ) -> Result<BlockInfo> {
+        let records: Result<Vec<T>, E> = records.into_iter().collect();
+        self.store_block(records.map_err(crate::Error::source)?)
+    }
+
+    /// Counts something received that is no record. The number is shown with the batch, and logged now and then with
+    /// a description: what it was and where it came from.
+    pub fn dead_record(&self, description: &str) {
+        self.link.blocks.count_dead_record(description);
+    }
+
+    /// Tells listeners of an error after which the receiver goes on.
+    pub fn report_error(&self, message: &str, error: impl Into<BoxError>) {
+        let error = error.into();
+        tracing::warn!(stream = %self.link.stream, %error, "{message}");
+        self.link.report.error(message, Some(&error));
+    }
+
+    /// Has the receiver stopped and started again after `spark.streaming.receiverRestartDelay`, or a longer time if
+    /// nothing was stored since the start before. Returns at once.
+    pub fn restart(&self, message: &str, error: Option<BoxError>) {
+        self.end(message, error, None);
+    }
+
+    /// As [`restart`](Self::restart), after exactly `delay`.
+    pub fn restart_after(&self, message: &str, error: Option<BoxError>, delay: Duration) {
+        self.end(message, error, Some(delay));
+    }
+
+    /// Has the receiver stopped. As long as the context runs, a receiver that ended is started again; this is a
+    /// [`restart`](Self::restart) by another name. Returns at once.
+    pub fn stop(&self, message: &str, error: Option<BoxError>) {
+        self.end(message, error, None);
+    }
+
+    fn end(&self, message: &str, error: Option<BoxError>, delay: Option<Duration>) {
+        self.link.end_session(EndSession {
+            session: self.session,
+            message: message.to_owned(),
+            error,
+            delay,
+        });
+    }
+
+    /// Runs `work` on a thread of the receiver. When it returns an error or panics, the receiver is restarted; when
+    /// the receiver is stopped, the thread is waited for.
+    pub fn spawn(
+        &self,
+        name: &str,
+        work: impl FnOnce(&Self) -> Result<(), BoxError> + Send + 'static,
+    ) -> Result<(), BoxError> {
+        let (handle, failing) = (self.clone(), self.clone());
+        self.link.spawn(
+            name,
+            move || work(&handle),
+            move |message, error| failing.restart(message, Some(error)),
+        )
+    }
+
+    /// Whether the receiver runs: it was started and not stopped since.
+    pub fn is_started(&self) -> bool {
+        !self.is_stopped()
+    }
+
+    /// Whether the receiver, as it was started with this handle, is to end or has ended.
+    pub fn is_stopped(&self) -> bool {
+        self.stop.is_raised()
+    }
+
+    /// Raised when the receiver is to end: what a thread gives to the waits of its clock.
+    pub fn stop_flag(&self) -> &StopFlag {
+        &self.stop
+    }
+
+    /// The clock of the context.
+    pub fn clock(&self) -> &Arc<dyn Clock> {
+        &self.link.clock
+    }
+
+    /// The number of the input stream.
+    pub fn stream_id(&self) -> StreamId {
+        self.link.stream
+    }
+}

@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: Apache-2.0
+//! `ReceivedSource`: what a receiver stores, as the input of batches.
+
+use std::sync::Arc;
+
+use dstreams_rdd::{Rdd, RddContext};
+use parking_lot::Mutex;
+
+use super::{Source, SourceContext};
+use crate::{
+    error::Result,
+    input::InputInfo,
+    receiver::{ReceivedBlocks, ReceivedPlan, Receiver, supervisor::Supervisor},
+    time::Time,
+};
+
+/// Gives each batch the blocks that came since the batch before.
+pub(crate) struct ReceivedSource<R: Receiver> {
+    name: &'static str,
+    context: SourceContext,
+    blocks: Arc<ReceivedBlocks<R::Record>>,
+    phase: Mutex<Phase<R>>,
+}
+
+enum Phase<R: Receiver> {
+    Initialized(R),
+    Running(Supervisor<R::Record>),
+    Stopped,
+}
+
+impl<R: Receiver> ReceivedSource<R> {
+    pub(crate) fn new(name: &'static str, receiver: R, context: &SourceContext) -> Self {
+        let blocks = Arc::new(ReceivedBlocks::new(context.stream_id()));
+        Self { name, context: context.clone(), blocks, phase: Mutex::new(Phase::Initialized(receiver)) }
+    }
+}
+
+impl<R: Receiver> Source for ReceivedSource<R> {
+    type Record = R::Record;
+    type Plan = ReceivedPlan;
+
+    fn name(&self) -> String {
+        self.name.to_owned()
+    }
+
+    fn plan(&self, time: Time) -> Result<Option<ReceivedPlan>> {
+        Ok(Some(self.blocks.plan(time)))
+    }
+
+    fn info(&self, plan: &ReceivedPlan) -> InputInfo {
+        plan.info()
+    }
+
+    fn rdd(&self, context: &RddContext, plan: ReceivedPlan) -> Result<Rdd<R::Record>> {
+        Ok(self.blocks.rdd(context, &plan))
+    }
+
+    fn give_back(&self, plan: ReceivedPlan) {
+        self.blocks.give_back(&plan);
+    }
+
+    fn start(&self) -> Result<()> {
+        let mut phase = self.phase.lock();
+        *phase = match std::mem::replace(&mut *phase, Phase::Stopped) {
+            Phase::Initialized(receiver) => {
+                Phase::Running(Supervisor::start(receiver, Arc::clone(&self.blocks), &self.context)?)
+            }
+            started => started,
+        };
+        Ok(())
+    }
+
+    fn stop(&self, graceful: bool) {
+        let phase = std::mem::replace(&mut *self.phase.lock(), Phase::Stopped);
+        if let Phase::Running(supervisor) = phase {
+            supervisor.stop(graceful);
+        }
+    }
+
+    fn has_unplanned(&self) -> bool {
+        self.blocks.has_waiting()
+    }
+
+    fn forget(&self, time: Time) {
+        self.blocks.forget(time);
+    }
+}
