@@ -118,11 +118,11 @@ fn a_task_of_another_context_counts_at_once() {
             })
         })
     };
-    let adder = sum.clone();
+    let ours_sum = sum.clone();
     ours.parallelize_in([1], 1)
         .for_each(move |n| {
             added.wait();
-            adder.add(n);
+            ours_sum.add(n);
             counted.wait();
         })
         .unwrap();
