@@ -87,11 +87,18 @@ pub(crate) trait AnyNode: Send + Sync {
 
     /// Forgets the datasets at and before `time`.
     fn forget(&self, time: Time);
+
+    /// Forgets the dataset at `time` alone.
+    fn discard(&self, time: Time);
 }
 
 impl<T: Data> AnyNode for Node<T> {
     fn meta(&self) -> &NodeMeta {
         &self.meta
+    }
+
+    fn discard(&self, time: Time) {
+        let _discarded = self.remembered.lock().remove(&time);
     }
 
     fn forget(&self, time: Time) {
