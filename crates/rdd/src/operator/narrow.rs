@@ -321,11 +321,46 @@ impl<K: Data, V: Data> Rdd<(K, V)> {
         I: IntoIterator<Item = W>,
         I::IntoIter: 'static,
     {
+        self.values_through("flat_map_values", move |_, value| f(value))
+    }
+
+    /// As [`flat_map_values`](Self::flat_map_values); `f` also sees the key.
+    ///
+    /// ```
+    /// # let sc = dstreams_rdd::RddContext::local(2)?;
+    /// let long = sc.parallelize([(1, "a"), (2, "b")]).flat_map_values_with_key(|key, s| (*key > 1).then_some(s));
+    /// assert_eq!(long.collect()?, [(2, "b")]);
+    /// # Ok::<(), dstreams_rdd::Error>(())
+    /// ```
+    pub fn flat_map_values_with_key<W, I>(
+        &self,
+        f: impl Fn(&K, V) -> I + Send + Sync + 'static,
+    ) -> Rdd<(K, W)>
+    where
+        W: Data,
+        I: IntoIterator<Item = W>,
+        I::IntoIter: 'static,
+    {
+        self.values_through("flat_map_values_with_key", f)
+    }
+
+    fn values_through<W, I>(
+        &self,
+        operator: &'static str,
+        f: impl Fn(&K, V) -> I + Send + Sync + 'static,
+    ) -> Rdd<(K, W)>
+    where
+        W: Data,
+        I: IntoIterator<Item = W>,
+        I::IntoIter: 'static,
+    {
         let f = Arc::new(f);
-        self.narrow("flat_map_values", self.partitioner().cloned(), move |input, task, operator| {
+        self.narrow(operator, self.partitioner().cloned(), move |input, task, operator| {
             let f = Arc::clone(&f);
-            let f =
-                move |(key, value): (K, V)| Ok(f(value).into_iter().map(move |value| (key.clone(), value)));
+            let f = move |(key, value): (K, V)| {
+                let values = f(&key, value).into_iter();
+                Ok(values.map(move |value| (key.clone(), value)))
+            };
             Box::new(FlatMapChunks::new(input, f, task, operator))
         })
     }
@@ -412,6 +447,8 @@ where
     F: Fn(T) -> Result<J, TaskError>,
 {
     fn next_chunk(&mut self, out: &mut Vec<U>) -> Result<bool, TaskError> {
+        // One record may become any number of chunks, between which no source looks.
+        self.task.check_cancelled()?;
         let full = out.len() + CHUNK;
         self.task.set_operator(self.operator);
         loop {

@@ -5,7 +5,11 @@ pub(crate) mod endpoint;
 pub(crate) mod node;
 pub(crate) mod scope;
 
-use std::{fmt, panic::Location, sync::Arc};
+use std::{
+    fmt,
+    panic::Location,
+    sync::{Arc, Weak},
+};
 
 use dstreams_rdd::{Data, Rdd, Wire};
 
@@ -107,11 +111,23 @@ impl<T: Data> DStream<T> {
         Arc::clone(&self.node) as Arc<dyn AnyNode>
     }
 
+    /// For streams that are made from their own past.
+    pub(crate) fn weak_node(&self) -> Weak<Node<T>> {
+        Arc::downgrade(&self.node)
+    }
+
     pub(crate) fn meta(&self) -> &NodeMeta {
         self.node.meta()
     }
 
     /// The time between two datasets: the batch interval, or a multiple of it after a window.
+    ///
+    /// ```
+    /// use dstreams_streaming::{testing::TestContext, time::seconds};
+    /// let test = TestContext::new()?;
+    /// assert_eq!(test.input(vec![vec![1]]).map(|n| n + 1).slide(), seconds(1));
+    /// # Ok::<(), dstreams_streaming::Error>(())
+    /// ```
     pub fn slide(&self) -> Duration {
         self.meta().slide()
     }
@@ -130,7 +146,17 @@ impl<T: Data> DStream<T> {
         self
     }
 
-    /// The RDD layer's context, for datasets to join with.
+    /// The engine under the stream, which makes datasets to join with.
+    ///
+    /// ```
+    /// # use dstreams_streaming::testing::run_batches;
+    /// let out = run_batches(vec![vec![1, 2]], |ids| {
+    ///     let names = ids.rdd_context().parallelize([(1, "one".to_owned())]);
+    ///     ids.map(|id| (id, ())).transform(move |rdd, _| rdd.join(&names).map(|(_, ((), name))| name))
+    /// })?;
+    /// assert_eq!(out, [["one"]]);
+    /// # Ok::<(), dstreams_streaming::Error>(())
+    /// ```
     pub fn rdd_context(&self) -> &dstreams_rdd::RddContext {
         self.scope.rdd_context()
     }
@@ -185,19 +211,25 @@ impl<T: Wire> DStream<T> {
     pub fn persist(&self, level: dstreams_rdd::StorageLevel) -> Self {
         self.keep_with(Box::new(move |rdd: &Rdd<T>| {
             let _kept = rdd.persist(level);
-        }));
-        self.clone()
+        }))
     }
 
-    fn keep_with(&self, keep: Keep<T>) {
-        if self.meta().zero().is_some() {
-            self.scope.reject(crate::Error::IllegalState(format!(
-                "cannot change the storage level of {} after the context has been started",
-                self.meta()
-            )));
-            return;
+    /// Sets how often the stream is checkpointed: every `interval`, which must be a multiple of the slide. Its datasets
+    /// are kept in memory. Streams with a state are checkpointed without being told; five to ten slides are a good
+    /// interval.
+    ///
+    /// ```
+    /// # use dstreams_streaming::{testing::run_batches, time::seconds};
+    /// let out = run_batches(vec![vec![1]], |numbers| numbers.map(|n| n + 1).checkpoint(seconds(5)))?;
+    /// assert_eq!(out, [[2]]);
+    /// # Ok::<(), dstreams_streaming::Error>(())
+    /// ```
+    pub fn checkpoint(&self, interval: Duration) -> Self {
+        if self.is_open_for("change the checkpoint interval") {
+            self.meta().set_checkpoint_interval(interval);
+            return self.persist(dstreams_rdd::StorageLevel::MEMORY_ONLY);
         }
-        self.node.keep_with(keep);
+        self.clone()
     }
 }
 
@@ -211,9 +243,27 @@ impl<T: Data> DStream<T> {
     /// # Ok::<(), dstreams_streaming::Error>(())
     /// ```
     pub fn cache(&self) -> Self {
-        self.node.keep_with(Box::new(|rdd: &Rdd<T>| {
+        self.keep_with(Box::new(|rdd: &Rdd<T>| {
             let _kept = rdd.cache();
-        }));
+        }))
+    }
+
+    fn keep_with(&self, keep: Keep<T>) -> Self {
+        if self.is_open_for("change the storage level") {
+            self.node.keep_with(keep);
+        }
         self.clone()
+    }
+
+    /// Whether the stream may still be changed; otherwise the attempt is kept as an error.
+    fn is_open_for(&self, change: &str) -> bool {
+        let open = self.meta().zero().is_none();
+        if !open {
+            self.scope.reject(crate::Error::IllegalState(format!(
+                "cannot {change} of {} after the context has been started",
+                self.meta()
+            )));
+        }
+        open
     }
 }

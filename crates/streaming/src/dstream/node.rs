@@ -113,7 +113,6 @@ pub(crate) struct NodeMeta {
     slide: Duration,
     parents: Vec<Arc<dyn AnyNode>>,
     reach: Duration,
-    must_checkpoint: bool,
     checkpoint: Mutex<Option<Duration>>,
     zero: OnceLock<Time>,
     remember: Mutex<Duration>,
@@ -129,7 +128,6 @@ impl NodeMeta {
             slide: new.slide,
             parents: new.parents,
             reach: new.reach,
-            must_checkpoint: new.checkpoint.is_some(),
             checkpoint: Mutex::new(new.checkpoint),
             zero: OnceLock::new(),
             remember: Mutex::new(Duration::ZERO),
@@ -138,10 +136,6 @@ impl NodeMeta {
 
     pub(crate) fn id(&self) -> usize {
         self.id
-    }
-
-    pub(crate) fn operator(&self) -> &'static str {
-        self.operator
     }
 
     pub(crate) fn name(&self) -> Option<&str> {
@@ -162,10 +156,6 @@ impl NodeMeta {
 
     pub(crate) fn zero(&self) -> Option<Time> {
         self.zero.get().copied()
-    }
-
-    pub(crate) fn must_checkpoint(&self) -> bool {
-        self.must_checkpoint
     }
 
     pub(crate) fn checkpoint_interval(&self) -> Option<Duration> {

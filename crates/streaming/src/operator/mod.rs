@@ -6,3 +6,6 @@ mod pair;
 mod result;
 mod stateless;
 mod transform;
+mod update_state;
+
+pub use update_state::{KeyUpdates, StateOptions};

@@ -65,10 +65,6 @@ impl<R: Receiver> Source for ReceivedSource<R> {
         self.blocks.give_back(&plan);
     }
 
-    fn has_receiver(&self) -> bool {
-        true
-    }
-
     fn start(&self) -> Result<()> {
         let mut phase = self.phase.lock();
         *phase = match std::mem::replace(&mut *phase, Phase::Stopped) {

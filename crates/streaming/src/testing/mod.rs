@@ -3,7 +3,14 @@
 
 mod scripted;
 
-use std::sync::Arc;
+use std::{
+    io,
+    path::PathBuf,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
 
 use dstreams_rdd::{Data, RddContext, RddOptions};
 use parking_lot::Mutex;
@@ -14,7 +21,7 @@ use crate::{
     config::Config,
     context::StreamingContext,
     dstream::DStream,
-    error::Result,
+    error::{Error, Result},
     time::{Duration, Time, seconds},
 };
 
@@ -32,7 +39,7 @@ pub fn run_batches<T: Data, U: Data>(
     operation: impl FnOnce(&DStream<T>) -> DStream<U>,
 ) -> Result<Vec<Vec<U>>> {
     let batches = input.len();
-    let test = TestContext::new()?;
+    let test = TestContext::new()?.with_checkpoint_dir()?;
     let output = test.collect(&operation(&test.input(input)));
     test.run(batches)?;
     Ok(output.batches())
@@ -54,7 +61,7 @@ const STUCK_AFTER: Duration = seconds(60);
 pub struct TestContext {
     context: StreamingContext,
     clock: Arc<ManualClock>,
-    checkpoints: Mutex<Option<std::path::PathBuf>>,
+    checkpoints: Mutex<Option<PathBuf>>,
 }
 
 impl TestContext {
@@ -74,6 +81,27 @@ impl TestContext {
         let clock = Arc::new(ManualClock::new(Time::ZERO));
         let context = StreamingContext::with_clock(rdd, config, interval, Arc::clone(&clock) as _)?;
         Ok(Self { context, clock, checkpoints: Mutex::default() })
+    }
+
+    /// Gives the context a checkpoint directory of its own, which streams with a state need. It is removed with the
+    /// context.
+    ///
+    /// ```
+    /// use dstreams_streaming::testing::TestContext;
+    /// let test = TestContext::new()?.with_checkpoint_dir()?;
+    /// let ones = test.input(vec![vec![('a', 1)], vec![('a', 1)]]);
+    /// let counts = ones.update_state_by_key(|ones, count| Some(count.unwrap_or(0) + ones.len()));
+    /// let seen = test.collect(&counts);
+    /// test.run(2)?;
+    /// assert_eq!(seen.batches(), [[('a', 1)], [('a', 2)]]);
+    /// # Ok::<(), dstreams_streaming::Error>(())
+    /// ```
+    pub fn with_checkpoint_dir(self) -> Result<Self> {
+        let directory =
+            fresh_directory().map_err(|cause| Error::system("make a checkpoint directory", cause))?;
+        self.context.checkpoint(directory.to_string_lossy());
+        *self.checkpoints.lock() = Some(directory);
+        Ok(self)
     }
 
     /// The context itself.
@@ -171,6 +199,21 @@ impl Drop for TestContext {
 
 /// A batch time and the records of the batch.
 type TimedRecords<T> = (Time, Vec<T>);
+
+/// An empty directory among the temporary files.
+fn fresh_directory() -> io::Result<PathBuf> {
+    static NEXT: AtomicUsize = AtomicUsize::new(0);
+    loop {
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        let directory = std::env::temp_dir().join(format!("dstreams-test-{}-{number}", std::process::id()));
+        match std::fs::create_dir(&directory) {
+            Ok(()) => return Ok(directory),
+            // Left behind by an earlier process of the same number.
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            Err(error) => return Err(error),
+        }
+    }
+}
 
 /// What an output has collected so far.
 pub struct Collected<T> {

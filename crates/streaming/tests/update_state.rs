@@ -1,0 +1,167 @@
+// SPDX-License-Identifier: Apache-2.0
+//! What `update_state_by_key` does with batches, states and first states that are there or not.
+
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+use std::sync::Arc;
+
+use dstreams_streaming::{
+    ArcPartitioner, Config, Partitioner, PartitionerId, StateOptions, StorageLevel, testing::TestContext,
+    time::seconds,
+};
+
+type Batches = Vec<Option<Vec<(char, i32)>>>;
+
+/// Sums; a key whose sum is negative goes, and every call adds one.
+fn sum_and_call(values: Vec<i32>, state: Option<i32>) -> Option<i32> {
+    Some(values.iter().sum::<i32>() + state.unwrap_or(0) + 1).filter(|sum| *sum >= 0)
+}
+
+fn states(input: Batches, initial: Option<Vec<(char, i32)>>) -> Vec<(i64, Vec<(char, i32)>)> {
+    let batches = input.len();
+    let test = TestContext::new().unwrap().with_checkpoint_dir().unwrap();
+    let initial = initial.map(|first| test.context().rdd_context().parallelize(first));
+    let options = StateOptions { initial, ..StateOptions::default() };
+    let stream = test.input_with(input, 2).update_state_by_key_with(sum_and_call, options);
+    let seen = test.collect(&stream);
+    test.run(batches).unwrap();
+    let mut seen = seen.timed();
+    seen.iter_mut().for_each(|(_, states)| states.sort_unstable());
+    seen
+}
+
+#[test]
+fn every_batch_visits_every_key() {
+    let seen =
+        states(vec![Some(vec![('a', 1), ('b', 1), ('a', 1)]), Some(vec![('b', 1)]), Some(vec![])], None);
+    let expected = [
+        (1000, vec![('a', 3), ('b', 2)]),
+        (2000, vec![('a', 4), ('b', 4)]),
+        (3000, vec![('a', 5), ('b', 5)]),
+    ];
+    assert_eq!(seen, expected);
+}
+
+#[test]
+fn a_batch_without_a_dataset_visits_the_states() {
+    let seen = states(vec![Some(vec![('a', 1)]), None, None], None);
+    assert_eq!(seen, [(1000, vec![('a', 2)]), (2000, vec![('a', 3)]), (3000, vec![('a', 4)])]);
+}
+
+#[test]
+fn without_data_and_states_there_is_no_dataset() {
+    assert_eq!(states(vec![None, None, Some(vec![('a', 1)])], None), [(3000, vec![('a', 2)])]);
+}
+
+#[test]
+fn first_states_wait_for_the_first_dataset_and_are_visited_in_it() {
+    let seen = states(vec![None, Some(vec![('a', 1)]), Some(vec![])], Some(vec![('a', 10), ('b', 20)]));
+    assert_eq!(seen, [(2000, vec![('a', 12), ('b', 21)]), (3000, vec![('a', 13), ('b', 22)])]);
+}
+
+#[test]
+fn an_empty_first_batch_visits_the_first_states() {
+    assert_eq!(states(vec![Some(vec![])], Some(vec![('b', 20)])), [(1000, vec![('b', 21)])]);
+}
+
+#[test]
+fn a_removed_key_starts_anew() {
+    let seen =
+        states(vec![Some(vec![('a', 1)]), Some(vec![('a', -9)]), Some(vec![]), Some(vec![('a', 4)])], None);
+    assert_eq!(seen, [(1000, vec![('a', 2)]), (2000, vec![]), (3000, vec![]), (4000, vec![('a', 5)])]);
+}
+
+#[test]
+fn the_values_of_a_key_come_in_the_order_of_the_records() {
+    let test = TestContext::new().unwrap().with_checkpoint_dir().unwrap();
+    let input = test.input_with(vec![Some(vec![('a', 3), ('a', 1), ('b', 0), ('a', 2)])], 3);
+    let seen = test.collect(&input.update_state_by_key(|values, _: Option<Vec<i32>>| Some(values)));
+    test.run(1).unwrap();
+    let mut batch = seen.batches().remove(0);
+    batch.sort_unstable();
+    assert_eq!(batch, [('a', vec![3, 1, 2]), ('b', vec![0])]);
+}
+
+#[test]
+fn states_with_other_keys_are_moved_to_their_partitions() {
+    let test = TestContext::new().unwrap().with_checkpoint_dir().unwrap();
+    let input = test.input(vec![vec![(1, ()), (2, ()), (3, ())], vec![(11, ()), (12, ()), (13, ())]]);
+    let counts = input.update_state_by_key_partitions_with(
+        |keys| {
+            let next = |(key, new, state): (i32, Vec<()>, Option<usize>)| {
+                (key % 10 + 10, state.unwrap_or(0) + new.len())
+            };
+            keys.map(next).collect::<Vec<_>>()
+        },
+        5,
+    );
+    let seen = test.collect(&counts);
+    test.run(2).unwrap();
+    let mut last = seen.batches().remove(1);
+    last.sort_unstable();
+    assert_eq!(last, [(11, 2), (12, 2), (13, 2)]);
+}
+
+/// Everything in partition one of two.
+struct AllInOne;
+
+impl<K> Partitioner<K> for AllInOne {
+    fn partitions(&self) -> usize {
+        2
+    }
+
+    fn partition(&self, _key: &K, _hash: u64) -> usize {
+        1
+    }
+
+    fn id(&self) -> PartitionerId {
+        PartitionerId::Custom("all in one".to_owned(), 2)
+    }
+}
+
+#[test]
+fn states_are_partitioned_as_asked_in_every_batch() {
+    let test = TestContext::new().unwrap().with_checkpoint_dir().unwrap();
+    let input = test.input_with(vec![Some(vec![(1, 'a'), (2, 'b')]), None], 2);
+    let by: ArcPartitioner<i32> = Arc::new(AllInOne);
+    let counts = input.update_state_by_key_with(|new, n| Some(n.unwrap_or(0) + new.len()), by);
+    let seen = test.collect(&counts.map_partitions(|states| [states.count()]));
+    test.run(2).unwrap();
+    assert_eq!(seen.batches(), [[0, 2], [0, 2]]);
+}
+
+#[test]
+fn a_checkpoint_directory_is_needed() {
+    let test = TestContext::new().unwrap();
+    test.collect(&test.input(vec![vec![('a', 1)]]).update_state_by_key(sum_and_call));
+    let error = test.run(1).unwrap_err().to_string();
+    assert!(error.starts_with("The checkpoint directory has not been set"), "{error}");
+}
+
+#[test]
+fn the_checkpoint_interval_is_a_multiple_of_the_slide() {
+    let test = TestContext::with(Config::default(), seconds(2)).unwrap().with_checkpoint_dir().unwrap();
+    let states = test.input(vec![vec![('a', 1)]]).update_state_by_key(sum_and_call);
+    test.collect(&states.checkpoint(seconds(3)));
+    let error = test.run(1).unwrap_err().to_string();
+    assert!(error.contains("which not a multiple of its slide time (2000 ms)"), "{error}");
+}
+
+#[test]
+fn nothing_can_be_set_after_the_start() {
+    let test = TestContext::new().unwrap().with_checkpoint_dir().unwrap();
+    let states = test.input(vec![vec![('a', 1)]]).update_state_by_key(sum_and_call);
+    test.collect(&states);
+    test.run(1).unwrap();
+    let _ = states.checkpoint(seconds(5)).persist(StorageLevel::MEMORY_ONLY);
+    let rejected: Vec<_> = test.context().rejected().iter().map(ToString::to_string).collect();
+    assert_eq!(rejected.len(), 2, "{rejected:?}");
+    assert!(rejected[0].starts_with("cannot change the checkpoint interval"), "{rejected:?}");
+}
+
+#[test]
+fn a_long_run_keeps_its_states() {
+    let input = (0..60).map(|n| Some(vec![('a', n)])).collect();
+    let seen = states(input, None);
+    assert_eq!(seen[59], (60_000, vec![('a', (0..60).sum::<i32>() + 60)]));
+}
