@@ -87,6 +87,12 @@ pub(crate) trait AnyNode: Send + Sync {
 
     /// Forgets the datasets at and before `time`.
     fn forget(&self, time: Time);
+
+    /// The times of the datasets that are remembered.
+    fn remembered(&self) -> Vec<Time>;
+
+    /// Whether datasets are kept at a storage level.
+    fn is_kept(&self) -> bool;
 }
 
 impl<T: Data> AnyNode for Node<T> {
@@ -102,6 +108,14 @@ impl<T: Data> AnyNode for Node<T> {
             std::mem::replace(&mut *remembered, kept)
         };
     }
+
+    fn remembered(&self) -> Vec<Time> {
+        self.remembered.lock().keys().copied().collect()
+    }
+
+    fn is_kept(&self) -> bool {
+        self.keep.get().is_some()
+    }
 }
 
 /// The place of a stream in the graph.
@@ -113,7 +127,6 @@ pub(crate) struct NodeMeta {
     slide: Duration,
     parents: Vec<Arc<dyn AnyNode>>,
     reach: Duration,
-    must_checkpoint: bool,
     checkpoint: Mutex<Option<Duration>>,
     zero: OnceLock<Time>,
     remember: Mutex<Duration>,
@@ -129,7 +142,6 @@ impl NodeMeta {
             slide: new.slide,
             parents: new.parents,
             reach: new.reach,
-            must_checkpoint: new.checkpoint.is_some(),
             checkpoint: Mutex::new(new.checkpoint),
             zero: OnceLock::new(),
             remember: Mutex::new(Duration::ZERO),
@@ -162,10 +174,6 @@ impl NodeMeta {
 
     pub(crate) fn zero(&self) -> Option<Time> {
         self.zero.get().copied()
-    }
-
-    pub(crate) fn must_checkpoint(&self) -> bool {
-        self.must_checkpoint
     }
 
     pub(crate) fn checkpoint_interval(&self) -> Option<Duration> {

@@ -259,6 +259,9 @@ pub type KeyUpdates<K, V, S> = Box<dyn Iterator<Item = (K, Vec<V>, Option<S>)>>;
 /// The values of each key in a batch beside its state, if any.
 type Groups<K, V, S> = Rdd<(K, (Vec<V>, Vec<S>))>;
 
+/// A state stream's way to its own past.
+type OwnNode<K, S> = Weak<Node<(K, S)>>;
+
 /// Ten seconds, or the first multiple of the slide after that.
 fn default_checkpoint_interval(slide: Duration) -> Duration {
     let (least, slide_ms) = (seconds(10).as_millis(), slide.as_millis().max(1));
@@ -274,7 +277,7 @@ struct StateNode<K: 'static, V, S, F> {
     initial: Option<Rdd<(K, S)>>,
     update: F,
     /// The node that this is the inside of.
-    own: Arc<OnceLock<Weak<Node<(K, S)>>>>,
+    own: Arc<OnceLock<OwnNode<K, S>>>,
 }
 
 impl<K, V, S, F> StreamNode<(K, S)> for StateNode<K, V, S, F>

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! The test kit: a context on a manual clock, scripted input, collected output. No test needs to sleep.
 
+mod lineage;
 mod scripted;
 
 use std::{
@@ -15,6 +16,7 @@ use std::{
 use dstreams_rdd::{Data, RddContext, RddOptions};
 use parking_lot::Mutex;
 
+pub use self::lineage::{StreamReport, lineage};
 use self::scripted::ScriptedSource;
 use crate::{
     clock::ManualClock,
@@ -97,7 +99,8 @@ impl TestContext {
     /// # Ok::<(), dstreams_streaming::Error>(())
     /// ```
     pub fn with_checkpoint_dir(self) -> Result<Self> {
-        let directory = fresh_directory().map_err(|cause| Error::system("make a checkpoint directory", cause))?;
+        let directory =
+            fresh_directory().map_err(|cause| Error::system("make a checkpoint directory", cause))?;
         self.context.checkpoint(directory.to_string_lossy());
         *self.checkpoints.lock() = Some(directory);
         Ok(self)
