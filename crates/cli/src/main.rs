@@ -24,10 +24,19 @@ enum Command {
     Demo(demo::Options),
 }
 
+impl Command {
+    /// What is worth a line on standard error when nothing is said about it.
+    fn quiet_level(&self) -> dstreams::log::Level {
+        match self {
+            Self::Demo(options) => options.quiet_level(),
+        }
+    }
+}
+
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     dstreams::log::to_stderr(match arguments.verbose {
-        0 => dstreams::log::Level::WARN,
+        0 => arguments.command.quiet_level(),
         1 => dstreams::log::Level::INFO,
         _ => dstreams::log::Level::DEBUG,
     });

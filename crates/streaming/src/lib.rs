@@ -31,6 +31,7 @@ pub use error::{Error, Result};
 pub use event::StreamingListener;
 pub use input::{Batch, BatchInput, InputInfo, StreamId};
 pub use operator::{KeyUpdates, StateOptions};
+pub use output::{ConnectionPool, PartitionRecords, PoolError, PooledConnection};
 pub use source::{
     BinaryRecords, FileContent, FileFault, FileProblem, FileReader, FileStreamOptions, QueueTake, RddQueue,
     SelectedFile, Source, SourceContext, TextLines,

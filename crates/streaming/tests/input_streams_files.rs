@@ -100,7 +100,7 @@ impl Faults {
     }
 }
 
-/// InputStreamsSuite / file input stream: one file a batch, and one from before the stream was made.
+/// One file a batch, and one from before the stream was made.
 fn file_input_stream(new_files_only: bool) -> BTreeSet<String> {
     let (test, directory) = context_at_12_s();
     write(directory.path().join("0"), "0\n", 10_000);
@@ -242,19 +242,27 @@ fn a_path_of_another_file_system_makes_the_start_fail() {
     let (test, _) = context();
     let lines = test.context().text_file_stream("hdfs://namenode:8040/logs");
     lines.for_each_rdd(|_, _| Ok(()));
-    assert!(matches!(test.context().start(), Err(Error::IllegalArgument(text)) if text.contains("hdfs")));
+    assert!(matches!(test.context().start(), Err(Error::IllegalArgument(why)) if why.contains("hdfs")));
 }
 
 #[test]
 fn records_without_length_make_the_start_fail() {
     let (test, directory) = context();
     test.context().binary_records_stream(directory.path(), 0).for_each_rdd(|_, _| Ok(()));
-    assert!(matches!(test.context().start(), Err(Error::IllegalArgument(text)) if text.contains("length")));
+    assert!(matches!(test.context().start(), Err(Error::IllegalArgument(why)) if why.contains("length")));
+}
+
+/// What was seen of a batch with a bad file.
+struct BadFileRun {
+    lines: Vec<Text>,
+    faults: Vec<(String, FileFault)>,
+    /// The count of dead files that the batch shows, and the next one.
+    dead: Vec<Option<String>>,
 }
 
 /// Runs one batch of the text files `bad` and `good`, with `meanwhile` called between their selection and their
-/// reading. Returns the lines, the faults, and the metadata of the next batch.
-fn run_with_bad_file(meanwhile: fn(&Path)) -> (Vec<Text>, Vec<(String, FileFault)>, Vec<Option<String>>) {
+/// reading.
+fn run_with_bad_file(meanwhile: fn(&Path)) -> BadFileRun {
     let (test, directory) = context();
     let (inputs, faults) = (Inputs::of(&test), Faults::default());
     let bad = write(directory.path().join("bad"), "bad 1\nbad 2\n", 500);
@@ -275,12 +283,16 @@ fn run_with_bad_file(meanwhile: fn(&Path)) -> (Vec<Text>, Vec<(String, FileFault
         "what is wrong is reported once, however often it is read"
     );
     assert_eq!(collected.batches()[1], Vec::<Text>::new());
-    (collected.batches().swap_remove(0), faults.seen(), inputs.metadata(&test, InputInfo::DEAD_FILES))
+    BadFileRun {
+        lines: collected.batches().swap_remove(0),
+        faults: faults.seen(),
+        dead: inputs.metadata(&test, InputInfo::DEAD_FILES),
+    }
 }
 
 #[test]
 fn a_file_that_vanishes_costs_the_batch_that_file_only() {
-    let (lines, faults, dead) = run_with_bad_file(|path| fs::remove_file(path).unwrap());
+    let BadFileRun { lines, faults, dead } = run_with_bad_file(|path| fs::remove_file(path).unwrap());
     assert_eq!(lines, ["good"]);
     assert!(matches!(&faults[..], [(name, FileFault::Unreadable(_))] if name == "bad"), "{faults:?}");
     assert_eq!(dead, [None, Some("1".to_owned())]);
@@ -288,7 +300,7 @@ fn a_file_that_vanishes_costs_the_batch_that_file_only() {
 
 #[test]
 fn a_file_that_became_a_directory_costs_the_batch_that_file_only() {
-    let (lines, faults, dead) = run_with_bad_file(|path| {
+    let BadFileRun { lines, faults, dead } = run_with_bad_file(|path| {
         fs::remove_file(path).unwrap();
         fs::create_dir(path).unwrap();
     });
@@ -299,16 +311,17 @@ fn a_file_that_became_a_directory_costs_the_batch_that_file_only() {
 
 #[test]
 fn a_file_that_became_shorter_is_dead() {
-    let (lines, faults, dead) =
+    let BadFileRun { lines, faults, dead } =
         run_with_bad_file(|path| File::options().write(true).open(path).unwrap().set_len(6).unwrap());
     assert_eq!(lines, ["good"]);
     assert_eq!(faults, [("bad".to_owned(), FileFault::Shorter { selected: 12, found: 6 })]);
     assert_eq!(dead, [None, Some("1".to_owned())]);
 }
 
+// INVARIANT 1
 #[test]
 fn what_is_added_to_a_file_after_its_selection_is_not_part_of_the_batch() {
-    let (lines, faults, dead) = run_with_bad_file(|path| {
+    let BadFileRun { lines, faults, dead } = run_with_bad_file(|path| {
         File::options().append(true).open(path).unwrap().write_all(b"late\n").unwrap();
     });
     assert_eq!(lines, ["bad 1", "bad 2", "good"]);
@@ -318,7 +331,7 @@ fn what_is_added_to_a_file_after_its_selection_is_not_part_of_the_batch() {
 
 #[test]
 fn a_file_that_was_written_again_is_read_as_it_is_and_reported() {
-    let (lines, faults, dead) = run_with_bad_file(|path| {
+    let BadFileRun { lines, faults, dead } = run_with_bad_file(|path| {
         write(path, "new 1\nnew 2\n", 600);
     });
     assert_eq!(lines, ["new 1", "new 2", "good"]);
@@ -340,6 +353,19 @@ fn a_file_that_was_empty_when_selected_is_reported_with_its_batch() {
     assert!(problems[0].as_ref().unwrap().contains("empty when it was selected"), "{problems:?}");
 }
 
+#[test]
+fn a_panic_of_the_callback_for_problems_changes_nothing() {
+    let (test, directory) = context();
+    let options = FileStreamOptions::default().on_problem(|_| panic!("on purpose"));
+    let lines =
+        test.collect(&test.context().file_stream_with(directory.path(), options, TextLines::default()));
+    write(directory.path().join("empty"), "", 500);
+    write(directory.path().join("good"), "good\n", 500);
+    test.run(1).unwrap();
+    assert_eq!(lines.batches(), [["good"]]);
+}
+
+// INVARIANT 4
 #[test]
 fn what_is_left_after_whole_binary_records_makes_the_file_dead() {
     let (test, directory) = context();
@@ -383,6 +409,7 @@ fn bytes_that_are_not_utf8_are_replaced() {
     assert_eq!(lines.batches(), [["to \u{fffd} be", "or not"]]);
 }
 
+// INVARIANT 4
 #[test]
 fn a_line_that_is_too_long_is_left_out_and_reported() {
     let (test, directory) = context();

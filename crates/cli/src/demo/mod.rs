@@ -8,7 +8,7 @@ mod table;
 
 use std::{error::Error, sync::mpsc};
 
-use dstreams::{Config, StopOptions, StreamingContext, streaming::config::keys};
+use dstreams::{Config, StopOptions, StreamingContext, log::Level, streaming::config::keys};
 use signal_hook::{
     consts::{SIGINT, SIGTERM},
     iterator::Signals,
@@ -38,6 +38,13 @@ pub(crate) struct Options {
     /// Any setting, as `key=value`; can be given several times.
     #[arg(long, value_name = "KEY=VALUE")]
     conf: Vec<String>,
+}
+
+impl Options {
+    /// A source of its own ends the demo by closing the connection, which is nothing to warn of.
+    pub(crate) fn quiet_level(&self) -> Level {
+        if self.source.is_none() { Level::ERROR } else { Level::WARN }
+    }
 }
 
 /// Why the demo ends.

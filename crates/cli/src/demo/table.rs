@@ -3,11 +3,13 @@
 
 use std::{
     collections::BTreeMap,
-    io::{self, Write},
+    fmt::Write as _,
+    io::{self, Write as _},
     sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc},
 };
 
-use dstreams::{Duration, StreamingListener, Text, Time, streaming::event::BatchInfo};
+use dstreams::{Duration, StreamingListener, Text, Time, streaming::event::BatchInfo, time::seconds};
+use jiff::{Timestamp, tz::TimeZone};
 
 use super::End;
 
@@ -68,14 +70,24 @@ impl Table {
         let busy = state.processing.as_secs_f64();
         let mut text = format!("\n{} batches, {} records counted", state.batches, grouped(state.records));
         if let Some(sent) = sent {
-            text.push_str(&format!(", {} records sent: {}", grouped(sent), verdict(sent, state.records)));
+            let _ = write!(text, ", {} records sent: {}", grouped(sent), verdict(sent, state.records));
         }
         text.push('\n');
         if state.batches > 0 {
             let mean = busy * 1000.0 / state.batches as f64;
-            text.push_str(&format!("processing time: {mean:.1} ms on average, {} at most\n", state.slowest));
+            let _ = writeln!(text, "processing time: {mean:.1} ms on average, {} at most", state.slowest);
         }
         write(&text);
+    }
+
+    /// When a batch ended, in local time.
+    fn time_of_day(&self, time: Time) -> String {
+        let form = if self.interval < seconds(1) { "%H:%M:%S%.3f" } else { "%H:%M:%S" };
+        match Timestamp::from_millisecond(time.as_millis()) {
+            Ok(instant) => instant.to_zoned(TimeZone::system()).strftime(form).to_string(),
+            // Only for times thousands of years away.
+            Err(_) => time.to_string(),
+        }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -92,22 +104,25 @@ impl StreamingListener for Table {
         let scheduling = batch.scheduling_delay().unwrap_or(Duration::ZERO);
         let mut text = String::new();
         if state.batches.is_multiple_of(PAGE) {
-            text.push_str(&format!(
-                "{:>13} {:>10} {:>10} {:>11} {:>11}  {}\n",
-                "batch", "records", "records/s", "processing", "scheduling", "top words"
-            ));
+            let [batch, records, rate] = ["batch", "records", "records/s"];
+            let [processing, scheduling] = ["processing", "scheduling"];
+            let _ = writeln!(
+                text,
+                "{batch:>13} {records:>10} {rate:>10} {processing:>11} {scheduling:>11}  top words"
+            );
         }
         let per_second = row.records as f64 / self.interval.as_secs_f64();
         let words: Vec<_> = row.top_words.iter().map(|(word, count)| format!("{word} {count}")).collect();
-        text.push_str(&format!(
-            "{:>13} {:>10} {:>10} {:>11} {:>11}  {}\n",
-            batch.batch_time.as_millis(),
+        let _ = writeln!(
+            text,
+            "{:>13} {:>10} {:>10} {:>11} {:>11}  {}",
+            self.time_of_day(batch.batch_time),
             grouped(row.records),
             format!("{per_second:.0}"),
             processing.to_string(),
             scheduling.to_string(),
             words.join(", ")
-        ));
+        );
         state.batches += 1;
         state.processing = state.processing + processing;
         state.slowest = state.slowest.max(processing);

@@ -332,7 +332,10 @@ impl<K: Data, V: Data> Rdd<(K, V)> {
     /// assert_eq!(long.collect()?, [(2, "b")]);
     /// # Ok::<(), dstreams_rdd::Error>(())
     /// ```
-    pub fn flat_map_values_with_key<W, I>(&self, f: impl Fn(&K, V) -> I + Send + Sync + 'static) -> Rdd<(K, W)>
+    pub fn flat_map_values_with_key<W, I>(
+        &self,
+        f: impl Fn(&K, V) -> I + Send + Sync + 'static,
+    ) -> Rdd<(K, W)>
     where
         W: Data,
         I: IntoIterator<Item = W>,
@@ -444,6 +447,8 @@ where
     F: Fn(T) -> Result<J, TaskError>,
 {
     fn next_chunk(&mut self, out: &mut Vec<U>) -> Result<bool, TaskError> {
+        // One record may become any number of chunks, between which no source looks.
+        self.task.check_cancelled()?;
         let full = out.len() + CHUNK;
         self.task.set_operator(self.operator);
         loop {

@@ -5,7 +5,11 @@ pub(crate) mod endpoint;
 pub(crate) mod node;
 pub(crate) mod scope;
 
-use std::{fmt, panic::Location, sync::{Arc, Weak}};
+use std::{
+    fmt,
+    panic::Location,
+    sync::{Arc, Weak},
+};
 
 use dstreams_rdd::{Data, Rdd, Wire};
 
@@ -117,6 +121,13 @@ impl<T: Data> DStream<T> {
     }
 
     /// The time between two datasets: the batch interval, or a multiple of it after a window.
+    ///
+    /// ```
+    /// use dstreams_streaming::{testing::TestContext, time::seconds};
+    /// let test = TestContext::new()?;
+    /// assert_eq!(test.input(vec![vec![1]]).map(|n| n + 1).slide(), seconds(1));
+    /// # Ok::<(), dstreams_streaming::Error>(())
+    /// ```
     pub fn slide(&self) -> Duration {
         self.meta().slide()
     }
@@ -135,7 +146,17 @@ impl<T: Data> DStream<T> {
         self
     }
 
-    /// The RDD layer's context, for datasets to join with.
+    /// The engine under the stream, which makes datasets to join with.
+    ///
+    /// ```
+    /// # use dstreams_streaming::testing::run_batches;
+    /// let out = run_batches(vec![vec![1, 2]], |ids| {
+    ///     let names = ids.rdd_context().parallelize([(1, "one".to_owned())]);
+    ///     ids.map(|id| (id, ())).transform(move |rdd, _| rdd.join(&names).map(|(_, ((), name))| name))
+    /// })?;
+    /// assert_eq!(out, [["one"]]);
+    /// # Ok::<(), dstreams_streaming::Error>(())
+    /// ```
     pub fn rdd_context(&self) -> &dstreams_rdd::RddContext {
         self.scope.rdd_context()
     }

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-//! `for_each_rdd`: any code on the dataset of each batch.
+//! `for_each_rdd` and `for_each_partition`: any code on the dataset of each batch, or inside its tasks.
 
-use std::panic::Location;
+use std::{panic::Location, sync::Arc};
 
 use dstreams_rdd::{BoxError, Data, Rdd};
 
+use super::PartitionRecords;
 use crate::{dstream::DStream, error::Error, error::Result, time::Time};
 
 impl<T: Data> DStream<T> {
@@ -31,15 +32,16 @@ impl<T: Data> DStream<T> {
         self.output("for_each_rdd", Location::caller(), f);
     }
 
-    /// Calls `f` inside a task for every partition of every batch, with the batch time, the partition and its records.
-    /// An error fails the task, which is tried again as configured.
+    /// Calls `f` inside a task for every partition of every batch, with its records. An error fails the task, which is
+    /// tried again as configured. To write to another system, see
+    /// [`for_each_partition_with`](Self::for_each_partition_with).
     ///
     /// ```
     /// use dstreams_streaming::testing::TestContext;
     /// use std::sync::atomic::{AtomicUsize, Ordering};
     /// static SUM: AtomicUsize = AtomicUsize::new(0);
     /// let test = TestContext::new()?;
-    /// test.input(vec![vec![1, 2], vec![3]]).for_each_partition(|_time, _partition, records| {
+    /// test.input(vec![vec![1, 2], vec![3]]).for_each_partition(|records| {
     ///     SUM.fetch_add(records.sum(), Ordering::Relaxed);
     ///     Ok::<(), std::io::Error>(())
     /// });
@@ -50,12 +52,15 @@ impl<T: Data> DStream<T> {
     #[track_caller]
     pub fn for_each_partition<E: Into<BoxError>>(
         &self,
-        f: impl Fn(Time, usize, dstreams_rdd::Records<T>) -> Result<(), E> + Send + Sync + 'static,
+        f: impl Fn(PartitionRecords<T>) -> Result<(), E> + Send + Sync + 'static,
     ) {
-        let f = std::sync::Arc::new(f);
+        let f = Arc::new(f);
         self.output("for_each_partition", Location::caller(), move |rdd, time| {
-            let f = std::sync::Arc::clone(&f);
-            rdd.for_each_partition(move |partition, records| f(time, partition, records)).map_err(Error::from)
+            let f = Arc::clone(&f);
+            rdd.for_each_partition(move |partition, records| {
+                f(PartitionRecords::new(records, time, partition))
+            })
+            .map_err(Error::from)
         });
     }
 }

@@ -2,7 +2,13 @@
 //! Output operations: what makes a stream run. Each gives one job per batch, in the order in which they were defined.
 
 mod for_each;
+mod for_each_with;
+mod pool;
 mod print;
+mod save;
+
+pub use for_each_with::PartitionRecords;
+pub use pool::{ConnectionPool, PoolError, PooledConnection};
 
 use std::{panic::Location, sync::Arc};
 

@@ -31,6 +31,14 @@ impl<T: Data + TextRecord> DStream<T> {
     }
 
     /// As [`print`](Self::print), with the first `n` records.
+    ///
+    /// ```
+    /// use dstreams_streaming::testing::TestContext;
+    /// let test = TestContext::new()?;
+    /// test.input(vec![vec![1, 2, 3]]).print_first(2);
+    /// test.run(1)?;
+    /// # Ok::<(), dstreams_streaming::Error>(())
+    /// ```
     #[track_caller]
     pub fn print_first(&self, n: usize) {
         self.print_to(n, io::stdout());

@@ -85,6 +85,27 @@ pub trait BlockListener<T>: Send + Sync + 'static {
     }
 }
 
+/// A listener that its user looks at, too.
+impl<T, L: BlockListener<T>> BlockListener<T> for Arc<L> {
+    type Metadata = L::Metadata;
+
+    fn on_add_data(&self, records: &[T], metadata: L::Metadata) {
+        (**self).on_add_data(records, metadata);
+    }
+
+    fn on_generate_block(&self, id: BlockId) {
+        (**self).on_generate_block(id);
+    }
+
+    fn on_push_block(&self, id: BlockId, records: Vec<T>) -> Result<(), BoxError> {
+        (**self).on_push_block(id, records)
+    }
+
+    fn on_error(&self, message: &str, error: BoxError) {
+        (**self).on_error(message, error);
+    }
+}
+
 struct Running {
     timer: RunningTimer,
     pusher: JoinHandle<()>,
@@ -273,6 +294,11 @@ impl<T: Send + 'static, L: BlockListener<T>> BlockGenerator<T, L> {
     /// Whether all has been stored and nothing will come any more.
     pub fn is_stopped(&self) -> bool {
         self.shared.buffer.lock().phase == Phase::StoppedAll
+    }
+
+    /// Whether adding waits now, because too many blocks wait to be stored.
+    pub fn is_stalled(&self) -> bool {
+        self.shared.buffer.lock().stalled
     }
 
     /// How many records were ever added.

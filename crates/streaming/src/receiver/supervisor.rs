@@ -7,13 +7,13 @@ use std::{
 };
 
 use crossbeam_channel::{Receiver as Commands, unbounded};
-use dstreams_rdd::{BoxError, Wire};
+use dstreams_rdd::{BoxError, Wire, panic_text};
 
 use super::{
     Receiver,
     blocks::ReceivedBlocks,
     handle::ReceiverHandle,
-    link::{Command, EndSession, Link, panic_text},
+    link::{Command, EndSession, Link},
     report::Report,
 };
 use crate::{
@@ -115,21 +115,19 @@ impl<T: Wire> Watch<T> {
             if self.shutdown.is_raised() {
                 return;
             }
-            let received = self.link.received();
+            let before = self.link.received();
             let handle = ReceiverHandle::new(Arc::clone(&self.link), session);
             let end = self.run_session(&mut receiver, &handle);
             let Some(EndSession { message, error, delay, .. }) = end else {
                 self.stop_session(&mut receiver, &handle, "Stopped by the context", None);
                 return;
             };
-            fruitless = if self.link.received() > received { 0 } else { fruitless };
+            fruitless = if self.link.received() > before { 0 } else { fruitless };
             let delay = delay.unwrap_or_else(|| self.back_off(fruitless));
             fruitless += 1;
             let message = format!("Restarting receiver with delay {delay}: {message}");
-            match &error {
-                Some(error) => tracing::warn!(stream = %self.link.stream, %error, "{message}"),
-                None => tracing::warn!(stream = %self.link.stream, "{message}"),
-            }
+            let cause = error.as_ref().map(tracing::field::display);
+            tracing::warn!(stream = %self.link.stream, error = cause, "{message}");
             self.stop_session(&mut receiver, &handle, &message, error.as_ref());
             if self.link.clock.sleep(delay, &self.shutdown) == Waited::Stopped {
                 return;
@@ -145,7 +143,7 @@ impl<T: Wire> Watch<T> {
     ) -> Option<EndSession> {
         self.link.report.started();
         let started = catch_unwind(AssertUnwindSafe(|| receiver.on_start(handle.clone())));
-        if let Err(error) = started.unwrap_or_else(|panic| Err(panic_text(&*panic))) {
+        if let Err(error) = started.unwrap_or_else(|panic| Err(panic_text(&*panic).into())) {
             let message = format!("Error starting receiver {}", self.link.stream);
             return Some(EndSession { session: handle.session(), message, error: Some(error), delay: None });
         }

@@ -62,11 +62,6 @@ pub trait Source: Send + Sync + 'static {
         Duration::ZERO
     }
 
-    /// Whether a receiver feeds the source.
-    fn has_receiver(&self) -> bool {
-        false
-    }
-
     /// Called once, when the context starts.
     fn start(&self) -> Result<()> {
         Ok(())
@@ -210,10 +205,6 @@ impl<S: Source> AnyInput for InputStream<S> {
 
     fn name(&self) -> String {
         format!("{} [{}]", self.source.name(), self.id)
-    }
-
-    fn has_receiver(&self) -> bool {
-        self.source.has_receiver()
     }
 
     fn plan(&self, time: Time) -> Result<Option<BatchInput>> {

@@ -10,7 +10,7 @@ use super::{Source, SourceContext};
 use crate::{
     error::Result,
     input::InputInfo,
-    receiver::{ReceivedBlocks, ReceivedPlan, Receiver, supervisor::Supervisor},
+    receiver::{ReceivedBlocks, ReceivedPlan, Receiver, ReceiverOptions, supervisor::Supervisor},
     time::Time,
 };
 
@@ -29,8 +29,14 @@ enum Phase<R: Receiver> {
 }
 
 impl<R: Receiver> ReceivedSource<R> {
-    pub(crate) fn new(name: &'static str, receiver: R, context: &SourceContext) -> Self {
-        let blocks = Arc::new(ReceivedBlocks::new(context.stream_id()));
+    pub(crate) fn new(
+        name: &'static str,
+        receiver: R,
+        options: ReceiverOptions,
+        context: &SourceContext,
+    ) -> Self {
+        let rdd = context.rdd_context().clone();
+        let blocks = Arc::new(ReceivedBlocks::new(context.stream_id(), rdd, options.storage_level));
         Self { name, context: context.clone(), blocks, phase: Mutex::new(Phase::Initialized(receiver)) }
     }
 }
@@ -57,10 +63,6 @@ impl<R: Receiver> Source for ReceivedSource<R> {
 
     fn give_back(&self, plan: ReceivedPlan) {
         self.blocks.give_back(&plan);
-    }
-
-    fn has_receiver(&self) -> bool {
-        true
     }
 
     fn start(&self) -> Result<()> {

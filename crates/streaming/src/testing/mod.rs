@@ -19,7 +19,7 @@ use parking_lot::Mutex;
 pub use self::lineage::{StreamReport, lineage};
 use self::scripted::ScriptedSource;
 use crate::{
-    clock::ManualClock,
+    clock::{Clock as _, ManualClock, SystemClock},
     config::Config,
     context::StreamingContext,
     dstream::DStream,
@@ -48,7 +48,7 @@ pub fn run_batches<T: Data, U: Data>(
 }
 
 /// How long a test waits in real time for input before it is declared stuck.
-const STUCK_AFTER: std::time::Duration = std::time::Duration::from_secs(60);
+const STUCK_AFTER: Duration = seconds(60);
 
 /// A streaming context whose clock stands still until [`run`](Self::run) moves it, from time 0 on.
 ///
@@ -163,10 +163,10 @@ impl TestContext {
     ///
     /// After a minute of real time, so that a test fails instead of hanging.
     pub fn run_until(&self, done: impl Fn() -> bool) -> Result<()> {
-        let begun = std::time::Instant::now();
+        let begun = SystemClock.now();
         while !done() {
             assert!(
-                begun.elapsed() < STUCK_AFTER,
+                SystemClock.now() - begun < STUCK_AFTER,
                 "what the test waits for has not happened within a minute"
             );
             self.run(1)?;
@@ -177,7 +177,6 @@ impl TestContext {
     }
 
     fn clock_time(&self) -> Time {
-        use crate::clock::Clock as _;
         self.clock.now()
     }
 

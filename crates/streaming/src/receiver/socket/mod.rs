@@ -2,6 +2,8 @@
 //! Receivers that connect to a TCP server; what they read from it is for the reader they are given.
 
 mod address;
+pub(crate) mod convert;
+pub(crate) mod read_frames;
 pub(crate) mod read_lines;
 
 use std::{

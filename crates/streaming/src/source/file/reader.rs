@@ -247,7 +247,7 @@ pub(super) struct Report {
 
 impl Report {
     fn fault(&self, fault: FileFault) {
-        self.problems.report(FileProblem::new(self.batch_time, &self.file, fault));
+        self.problems.report(&FileProblem::new(self.batch_time, &self.file, fault));
     }
 
     /// Compares the file with what was selected; fails when it is not to be read.

@@ -1,0 +1,182 @@
+// SPDX-License-Identifier: Apache-2.0
+//! The binary itself, over real sockets and real files, stopped by real signals.
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+use std::{
+    fs,
+    io::{BufRead, BufReader, Read, Write},
+    net::TcpListener,
+    process::{Child, ChildStdout, Command, ExitStatus, Stdio},
+};
+
+/// A running `dstreams demo`.
+struct Demo {
+    process: Child,
+    stdout: BufReader<ChildStdout>,
+    seen: String,
+}
+
+impl Demo {
+    fn start(arguments: &[&str]) -> Self {
+        let mut process = Command::new(env!("CARGO_BIN_EXE_dstreams"))
+            .arg("demo")
+            .args(arguments)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let stdout = BufReader::new(process.stdout.take().unwrap());
+        Self { process, stdout, seen: String::new() }
+    }
+
+    /// Reads on until `enough` is true of the last line; fails when the output ends before.
+    fn read_until(&mut self, enough: impl Fn(&str) -> bool) {
+        loop {
+            let mut line = String::new();
+            assert_ne!(self.stdout.read_line(&mut line).unwrap(), 0, "the demo ended early:\n{}", self.seen);
+            self.seen.push_str(&line);
+            if enough(&line) {
+                return;
+            }
+        }
+    }
+
+    /// Reads rows until their records add up to `records`.
+    fn read_records(&mut self, records: u64) {
+        let mut sum = 0;
+        while sum < records {
+            let mut row = None;
+            while row.is_none() {
+                let before = self.seen.len();
+                self.read_until(|_| true);
+                row = records_of(&self.seen[before..]);
+            }
+            sum += row.unwrap_or(0);
+        }
+        assert_eq!(sum, records, "{}", self.seen);
+    }
+
+    fn signal(&self, name: &str) {
+        let status = Command::new("kill").args([name, &self.process.id().to_string()]).status().unwrap();
+        assert!(status.success());
+    }
+
+    /// All of the output, standard error, and how it ended.
+    fn finish(mut self) -> (String, String, ExitStatus) {
+        self.stdout.read_to_string(&mut self.seen).unwrap();
+        let mut errors = String::new();
+        self.process.stderr.take().unwrap().read_to_string(&mut errors).unwrap();
+        let status = self.process.wait().unwrap();
+        (std::mem::take(&mut self.seen), errors, status)
+    }
+}
+
+impl Drop for Demo {
+    fn drop(&mut self) {
+        // A test that failed half-way must not leave a process behind; one that has ended cannot be killed.
+        let _ = self.process.kill();
+    }
+}
+
+/// The records of a row of the table: a time of day, then a number.
+fn records_of(line: &str) -> Option<u64> {
+    let mut columns = line.split_whitespace();
+    columns.next()?.split([':', '.']).try_for_each(|part| part.parse::<u32>().map(drop)).ok()?;
+    columns.next()?.replace(',', "").parse().ok()
+}
+
+fn summary(output: &str) -> &str {
+    output.lines().find(|line| line.contains("records counted")).unwrap_or_default()
+}
+
+#[test]
+fn generated_text_is_counted_completely() {
+    let demo =
+        Demo::start(&["--interval", "100ms", "--batches", "3", "--master", "local[2]", "--rate", "5000"]);
+    let (output, errors, status) = demo.finish();
+    assert!(status.success(), "{errors}");
+    assert!(summary(&output).ends_with("records sent: all of them"), "{output}");
+    assert!(output.contains("top words") && output.contains("the "), "{output}");
+    assert_eq!(errors, "", "nothing to complain about");
+}
+
+#[test]
+fn ctrl_c_in_the_middle_drains_and_prints_the_summary() {
+    let mut demo = Demo::start(&["--interval", "100ms", "--rate", "5000"]);
+    demo.read_until(|line| records_of(line).is_some_and(|records| records > 0));
+    demo.signal("-INT");
+    let (output, errors, status) = demo.finish();
+    assert!(status.success(), "{errors}");
+    assert!(summary(&output).ends_with("records sent: all of them"), "{output}");
+}
+
+#[test]
+fn a_socket_source_is_read_until_a_signal_comes() {
+    let server = TcpListener::bind("127.0.0.1:0").unwrap();
+    let source = format!("socket://{}", server.local_addr().unwrap());
+    let mut demo = Demo::start(&["--source", &source, "--interval", "100ms"]);
+    let (mut connection, _) = server.accept().unwrap();
+    connection.write_all("to be or\nnot to be\n\nlast\n".as_bytes()).unwrap();
+    demo.read_records(4);
+    demo.signal("-TERM");
+    let (output, errors, status) = demo.finish();
+    assert!(status.success(), "{errors}");
+    assert!(summary(&output).contains("4 records counted"), "{output}");
+}
+
+#[test]
+fn a_source_that_is_not_there_yet_is_waited_for() {
+    // The port is free again when the demo starts, and taken by the server afterwards.
+    let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let source = format!("socket://{address}");
+    let settings =
+        ["--source", &source, "--interval", "100ms", "--conf", "spark.streaming.receiverRestartDelay=100ms"];
+    let mut demo = Demo::start(&settings);
+    demo.read_until(|line| records_of(line) == Some(0));
+    let server = TcpListener::bind(address).unwrap();
+    let (mut connection, _) = server.accept().unwrap();
+    connection.write_all(b"here\n").unwrap();
+    demo.read_records(1);
+    demo.signal("-INT");
+    let (_, errors, status) = demo.finish();
+    assert!(status.success(), "{errors}");
+    assert!(errors.contains(&address.to_string()), "the failed attempts are reported: {errors}");
+}
+
+#[test]
+fn files_moved_into_a_directory_are_counted() {
+    let directory = std::env::temp_dir().join(format!("dstreams-demo-{}", std::process::id()));
+    let (incoming, staging) = (directory.join("in"), directory.join("staging"));
+    fs::create_dir_all(&incoming).unwrap();
+    fs::create_dir_all(&staging).unwrap();
+    let source = format!("file://{}", incoming.display());
+    let mut demo = Demo::start(&["--source", &source, "--interval", "100ms"]);
+    demo.read_until(|line| records_of(line) == Some(0));
+    for (name, text) in [("a.txt", "one two\nthree\n"), ("b.txt", "four\n")] {
+        fs::write(staging.join(name), text).unwrap();
+        fs::rename(staging.join(name), incoming.join(name)).unwrap();
+    }
+    demo.read_records(3);
+    demo.signal("-INT");
+    let (output, errors, status) = demo.finish();
+    fs::remove_dir_all(&directory).unwrap();
+    assert!(status.success(), "{errors}");
+    assert!(summary(&output).contains("3 records counted"), "{output}");
+}
+
+#[test]
+fn wrong_arguments_are_refused_with_what_to_do() {
+    for (arguments, expected) in [
+        (vec!["--source", "ftp://x"], "expected socket://host:port or file:///directory"),
+        (vec!["--interval", "0s"], "must be longer than zero"),
+        (vec!["--interval", "soon"], "soon"),
+        (vec!["--master", "yarn"], "local[*]"),
+        (vec!["--conf", "spark.streaming.blockIntervall=1s"], "spark.streaming.blockInterval"),
+        (vec!["--rate", "0"], "--rate"),
+        (vec!["--nonsense"], "--nonsense"),
+    ] {
+        let (output, errors, status) = Demo::start(&arguments).finish();
+        assert!(!status.success(), "{arguments:?}: {output}");
+        assert!(errors.contains(expected), "{arguments:?}: {errors}");
+    }
+}
