@@ -152,6 +152,10 @@ impl NodeMeta {
         self.id
     }
 
+    pub(crate) fn operator(&self) -> &'static str {
+        self.operator
+    }
+
     pub(crate) fn name(&self) -> Option<&str> {
         self.name.get().map(String::as_str)
     }
