@@ -202,12 +202,14 @@ fn category(error: &Error) -> Category {
     }
 }
 
+/// How the message of a failed job starts, here as in the original.
+const JOB_FAILED: &str = "Job aborted due to stage failure";
+
 /// Whether our message holds what the original says. Names of the original's stream classes stand for any name; of a
 /// failed job the user's own error counts, since numbers of stages and hosts differ.
 fn says(ours: &str, expected: &str) -> bool {
     let first_line = expected.lines().next().unwrap_or_default();
     let expected = first_line.trim_start_matches("requirement failed: ");
-    const JOB_FAILED: &str = "Job aborted due to stage failure";
     if expected.starts_with(JOB_FAILED) {
         let reason = expected.rsplit(": ").next().unwrap_or(expected);
         return ours.contains(JOB_FAILED) && (reason.starts_with(JOB_FAILED) || ours.contains(reason.trim()));

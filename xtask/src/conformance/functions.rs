@@ -64,7 +64,6 @@ impl MapFunction {
     pub(super) fn try_apply(&self, x: Value) -> Result<Value, String> {
         let name = &self.name;
         let result = match self.kind {
-            MapKind::Identity => x,
             MapKind::Text => match x {
                 Value::Text(text) => Value::Text(text),
                 other => Value::Text(other.to_string()),
@@ -87,7 +86,7 @@ impl MapFunction {
             MapKind::First => x.into_pair().0,
             MapKind::Second => x.into_pair().1,
             MapKind::FailIf(k) if x == Value::Int(k) => return Err(format!("boom {k}")),
-            MapKind::FailIf(_) => x,
+            MapKind::Identity | MapKind::FailIf(_) => x,
         };
         Ok(result)
     }
@@ -264,12 +263,11 @@ impl UpdateFunction {
 
     pub(super) fn apply(self, values: Vec<Value>, state: Option<Value>) -> Option<Value> {
         match self {
-            Self::Sum => Some(sum(state, &values)),
             Self::SumDropAtThree => Some(sum(state, &values)).filter(|sum| *sum < Value::Int(3)),
             Self::Append => Some(plus(state.unwrap_or(Value::List(Vec::new())), &Value::List(values))),
             Self::Calls => Some(sum(state, &[Value::Int(1)])),
             Self::DropIdle if values.is_empty() => None,
-            Self::DropIdle => Some(sum(state, &values)),
+            Self::Sum | Self::DropIdle => Some(sum(state, &values)),
             Self::ExpireAfterTwo => expire(&values, state),
         }
     }

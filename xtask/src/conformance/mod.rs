@@ -3,6 +3,7 @@
 
 mod compare;
 mod functions;
+mod lineage;
 mod ops;
 mod report;
 mod table;

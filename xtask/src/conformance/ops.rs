@@ -23,7 +23,8 @@ const TRANSFORMED_TO_NULL: &str = "Transform function must not return null. Retu
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Op {
-    op: String,
+    #[serde(rename = "op")]
+    name: String,
     #[serde(rename = "fn")]
     function: Option<String>,
     num_partitions: Option<usize>,
@@ -67,9 +68,10 @@ impl Builder<'_> {
         ops.iter().try_fold(stream.clone(), |stream, op| self.operator(&stream, op))
     }
 
+    #[allow(clippy::too_many_lines, reason = "the vocabulary of the cases, one arm per operator")]
     fn operator(&self, stream: &DStream<Value>, op: &Op) -> Result<DStream<Value>, String> {
         let ssc = self.test.context();
-        Ok(match op.op.as_str() {
+        Ok(match op.name.as_str() {
             "map" => {
                 let f = MapFunction::parse(op.function()?)?;
                 if f.is_fallible() {
@@ -208,7 +210,7 @@ impl Builder<'_> {
             | "reduceByKeyAndWindow"
             | "mapWithState"
             | "stateSnapshots" => {
-                return Err(format!("not implemented: {}", op.op));
+                return Err(format!("not implemented: {}", op.name));
             }
             unknown => return Err(format!("unknown operator: {unknown}")),
         })
@@ -239,7 +241,7 @@ impl Builder<'_> {
     }
 
     fn other(&self, op: &Op) -> Result<DStream<Value>, String> {
-        let other = op.other.as_ref().ok_or_else(|| format!("{} lacks other", op.op))?;
+        let other = op.other.as_ref().ok_or_else(|| format!("{} lacks other", op.name))?;
         self.pipeline(other)
     }
 
@@ -251,7 +253,7 @@ impl Builder<'_> {
 
 impl Op {
     fn function(&self) -> Result<&str, String> {
-        self.function.as_deref().ok_or_else(|| format!("{} lacks fn", self.op))
+        self.function.as_deref().ok_or_else(|| format!("{} lacks fn", self.name))
     }
 
     fn partitioning(&self) -> Partitioning<Value> {
@@ -266,16 +268,19 @@ impl Op {
     }
 }
 
+/// The name of streams that only turn records into pairs or back: no operators of the case.
+pub(super) const CONVERSION: &str = "conversion";
+
 fn keyed(stream: &DStream<Value>) -> DStream<KeyValue> {
-    stream.map(Value::into_pair)
+    stream.map(Value::into_pair).named(CONVERSION)
 }
 
 fn records(pairs: &DStream<KeyValue>) -> DStream<Value> {
-    pairs.map(Value::from_pair)
+    pairs.map(Value::from_pair).named(CONVERSION)
 }
 
 fn grouped(groups: &DStream<(Value, Vec<Value>)>) -> DStream<Value> {
-    groups.map(|(key, values)| Value::pair(key, Value::List(values)))
+    groups.map(|(key, values)| Value::pair(key, Value::List(values))).named(CONVERSION)
 }
 
 fn option(value: Option<Value>) -> Value {

@@ -7,7 +7,7 @@ use dstreams::{
     Config, Duration,
     streaming::{
         clock::Clock as _,
-        testing::{Collected, TestContext},
+        testing::{Collected, TestContext, lineage},
     },
 };
 use serde::Deserialize;
@@ -15,6 +15,7 @@ use serde_json::Value as Json;
 
 use super::{
     compare::{Compare, ExpectedError, ExpectedOutput, Failure, Stage},
+    lineage::compare_lineage,
     ops::{Builder, Op, Pipeline, default_input},
     value::Value,
 };
@@ -64,7 +65,7 @@ enum Records {
 #[derive(Deserialize)]
 struct Expected {
     error: Option<ExpectedError>,
-    lineage_after_run: Option<Json>,
+    lineage_after_run: Option<Vec<BTreeMap<String, Json>>>,
     #[serde(flatten)]
     outputs: BTreeMap<String, ExpectedOutput>,
 }
@@ -72,13 +73,13 @@ struct Expected {
 impl Table {
     /// Runs the case; the first difference from what it expects is the error.
     pub(super) fn run(self) -> Result<(), String> {
-        let mut test =
-            TestContext::with(Config::default(), Duration::from_millis(self.batch_ms)).map_err(text)?;
+        let mut test = TestContext::with(Config::default(), Duration::from_millis(self.batch_ms))
+            .map_err(|error| error.to_string())?;
         if self.checkpoint_dir {
-            test = test.with_checkpoint_dir().map_err(text)?;
+            test = test.with_checkpoint_dir().map_err(|error| error.to_string())?;
         }
         if let Some(length) = self.remember_ms {
-            test.context().remember(Duration::from_millis(length)).map_err(text)?;
+            test.context().remember(Duration::from_millis(length)).map_err(|error| error.to_string())?;
         }
         let inputs = self.inputs.into_iter().map(|(name, input)| (name, input.stream(&test))).collect();
         let builder = Builder { test: &test, inputs };
@@ -88,7 +89,13 @@ impl Table {
             outputs.insert(name.clone(), test.collect(&builder.chain(&main, ops)?));
         }
         let failure = run(&test, self.batches);
-        self.expect.compare(self.compare.unwrap_or_default(), &outputs, failure.as_ref())
+        // What is forgotten after the last batch is forgotten when the context has stopped.
+        test.stop();
+        self.expect.compare(self.compare.unwrap_or_default(), &outputs, failure.as_ref())?;
+        match &self.expect.lineage_after_run {
+            Some(expected) => compare_lineage(expected, &lineage(&main)),
+            None => Ok(()),
+        }
     }
 }
 
@@ -140,15 +147,8 @@ impl Expected {
                 if name == MAIN_OUTPUT { difference } else { format!("{name}: {difference}") }
             })?;
         }
-        match self.lineage_after_run {
-            Some(_) => Err("not implemented: lineage_after_run".to_owned()),
-            None => Ok(()),
-        }
+        Ok(())
     }
-}
-
-fn text(error: impl ToString) -> String {
-    error.to_string()
 }
 
 fn one_second() -> i64 {

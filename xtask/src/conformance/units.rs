@@ -24,7 +24,10 @@ pub(super) struct Units {
     rows: Vec<Vec<Json>>,
 }
 
-/// What a target makes of a row; rows of one case follow one another on one object.
+/// What a target makes of a row.
+type Stateless = fn(&Row<'_>) -> Result<Json, String>;
+
+/// As [`Stateless`] for targets that remember the rows before.
 type Function = Box<dyn FnMut(&Row<'_>) -> Result<Json, String>>;
 
 impl Units {
@@ -80,7 +83,7 @@ impl Row<'_> {
         self.int(column).map(Duration::from_millis)
     }
 
-    /// The result stands in the last column. A target that only passes or fails gives null, which is not compared.
+    /// The result stands in the last column.
     fn expect(&self, got: &Json) -> Result<(), String> {
         let expected = self.cells.last().ok_or("the row is empty")?;
         if got == PASSED || Value::from(expected) == Value::from(got) {
@@ -94,7 +97,7 @@ impl Row<'_> {
 /// What a target gives whose rows have no result: all that is asked has been checked.
 const PASSED: &str = "passed";
 
-fn stateless(target: &str) -> Option<fn(&Row<'_>) -> Result<Json, String>> {
+fn stateless(target: &str) -> Option<Stateless> {
     Some(match target {
         "Time({a}) < Time({b})" => |row| times(row, |a, b| json!(a < b)),
         "Time({a}) <= Time({b})" => |row| times(row, |a, b| json!(a <= b)),

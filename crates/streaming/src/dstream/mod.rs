@@ -248,7 +248,8 @@ impl<T: Data> DStream<T> {
         }))
     }
 
-    fn keep_with(&self, keep: Keep<T>) -> Self {
+    /// Keeps every dataset of the stream in the way of `keep`; the first way that is set stays.
+    pub(crate) fn keep_with(&self, keep: Keep<T>) -> Self {
         if self.is_open_for("change the storage level") {
             self.node.keep_with(keep);
         }

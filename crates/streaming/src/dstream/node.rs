@@ -90,6 +90,12 @@ pub(crate) trait AnyNode: Send + Sync {
 
     /// Forgets the dataset at `time` alone.
     fn discard(&self, time: Time);
+
+    /// The times of the datasets that are remembered.
+    fn remembered(&self) -> Vec<Time>;
+
+    /// Whether datasets are kept at a storage level.
+    fn is_kept(&self) -> bool;
 }
 
 impl<T: Data> AnyNode for Node<T> {
@@ -108,6 +114,14 @@ impl<T: Data> AnyNode for Node<T> {
             let kept = remembered.split_off(&(time + Duration::from_millis(1)));
             std::mem::replace(&mut *remembered, kept)
         };
+    }
+
+    fn remembered(&self) -> Vec<Time> {
+        self.remembered.lock().keys().copied().collect()
+    }
+
+    fn is_kept(&self) -> bool {
+        self.keep.get().is_some()
     }
 }
 
@@ -143,6 +157,10 @@ impl NodeMeta {
 
     pub(crate) fn id(&self) -> usize {
         self.id
+    }
+
+    pub(crate) fn operator(&self) -> &'static str {
+        self.operator
     }
 
     pub(crate) fn name(&self) -> Option<&str> {

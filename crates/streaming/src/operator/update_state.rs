@@ -73,8 +73,8 @@ impl<K: Key, V: Wire> DStream<(K, V)> {
     /// values in the order of their coming (none is possible) and the state; what `f` returns is the new state, and
     /// `None` forgets the key. The stream holds the states of all keys after each batch.
     ///
-    /// A batch without a dataset updates all states without values. The context needs a checkpoint directory. The work
-    /// of a batch grows with the number of all keys.
+    /// A batch without a dataset updates all states without values. The context needs a checkpoint directory. States are
+    /// kept in memory, and on disk where memory is short; the work of a batch grows with the number of all keys.
     ///
     /// ```
     /// # use dstreams_streaming::testing::run_batches;
@@ -249,7 +249,10 @@ impl<K: Key, V: Wire> DStream<(K, V)> {
         };
         let stream = DStream::new(self.scope(), new, state);
         let _first = own.set(stream.weak_node());
-        stream.cache()
+        // What a batch leaves behind is all that the next one needs: the batches before it can be forgotten.
+        stream.keep_with(Box::new(|states: &Rdd<(K, S)>| {
+            let _kept = states.local_checkpoint();
+        }))
     }
 }
 
@@ -258,6 +261,9 @@ pub type KeyUpdates<K, V, S> = Box<dyn Iterator<Item = (K, Vec<V>, Option<S>)>>;
 
 /// The values of each key in a batch beside its state, if any.
 type Groups<K, V, S> = Rdd<(K, (Vec<V>, Vec<S>))>;
+
+/// A state stream's way to its own past.
+type OwnNode<K, S> = Weak<Node<(K, S)>>;
 
 /// Ten seconds, or the first multiple of the slide after that.
 fn default_checkpoint_interval(slide: Duration) -> Duration {
@@ -274,7 +280,7 @@ struct StateNode<K: 'static, V, S, F> {
     initial: Option<Rdd<(K, S)>>,
     update: F,
     /// The node that this is the inside of.
-    own: Arc<OnceLock<Weak<Node<(K, S)>>>>,
+    own: Arc<OnceLock<OwnNode<K, S>>>,
 }
 
 impl<K, V, S, F> StreamNode<(K, S)> for StateNode<K, V, S, F>
