@@ -2,6 +2,7 @@
 //! The project's own tasks: `cargo xtask test` is the test command, `cargo xtask tidy` checks the tree.
 
 mod bench;
+mod conformance;
 mod test;
 mod tidy;
 
@@ -30,6 +31,8 @@ enum Task {
     Test(test::Options),
     /// Measure the engine against loops written by hand, and print the ratios.
     Bench,
+    /// Run tables of cases against the engine: a line for each, then how many passed and failed.
+    Conformance(conformance::Options),
     /// Check headers, layers, names, examples, invariants and links of the tree.
     Tidy,
 }
@@ -39,6 +42,7 @@ fn main() -> ExitCode {
     let outcome = match Cli::parse().task {
         Task::Test(options) => test::run(&root, &options),
         Task::Bench => bench::run(&root),
+        Task::Conformance(options) => conformance::run(&options),
         Task::Tidy => tidy::run(&root),
     };
     match outcome {

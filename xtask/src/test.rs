@@ -10,7 +10,7 @@ use std::{
 
 use clap::{Args, builder::PossibleValuesParser};
 
-use crate::{Result, tidy};
+use crate::{Result, conformance, tidy};
 
 /// The steps in their order: the cheap ones that fail most often come first.
 const STEPS: &[Step] = &[
@@ -25,6 +25,7 @@ const STEPS: &[Step] = &[
         action: Action::Cargo(&["test", "--workspace", "--lib", "--bins", "--tests", "--examples"]),
     },
     Step { name: "doc-tests", action: Action::Cargo(&["test", "--workspace", "--doc"]) },
+    Step { name: "conformance", action: Action::Task(conformance::check) },
     Step { name: "docs", action: Action::Task(docs) },
     Step {
         name: "licences",
@@ -147,7 +148,7 @@ fn summary(report: &[Line]) -> String {
             Ok(Done::Skipped(reason)) => format!("skipped: {reason}"),
             Err(_) => "FAILED".to_owned(),
         };
-        writeln!(text, "{step:<10} {:>6.1} s  {outcome}", took.as_secs_f64())
+        writeln!(text, "{step:<11} {:>6.1} s  {outcome}", took.as_secs_f64())
             .expect("a string takes any text");
     }
     text
@@ -182,7 +183,7 @@ mod tests {
         ]);
         assert_eq!(
             text,
-            "\nfmt           1.0 s  passed\nlicences      0.0 s  skipped: no tool\ntests        75.0 s  FAILED\n"
+            "\nfmt            1.0 s  passed\nlicences       0.0 s  skipped: no tool\ntests         75.0 s  FAILED\n"
         );
     }
 }

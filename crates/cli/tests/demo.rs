@@ -78,10 +78,10 @@ impl Drop for Demo {
     }
 }
 
-/// The records of a row of the table: a batch time, then a number.
+/// The records of a row of the table: a time of day, then a number.
 fn records_of(line: &str) -> Option<u64> {
     let mut columns = line.split_whitespace();
-    columns.next()?.parse::<i64>().ok()?;
+    columns.next()?.split([':', '.']).try_for_each(|part| part.parse::<u32>().map(drop)).ok()?;
     columns.next()?.replace(',', "").parse().ok()
 }
 

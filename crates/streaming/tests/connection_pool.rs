@@ -108,10 +108,13 @@ fn records_know_their_batch_and_partition() {
 }
 
 /// Fails the first attempt as told; the second gets through.
-fn send_with_failure(fail: impl Fn() -> io::Result<()> + Send + Sync + 'static) -> Server {
+fn send_with_failure(
+    fail: impl Fn() -> io::Result<()> + Send + Sync + 'static,
+) -> (Server, ConnectionPool<Connection>) {
     let (test, server) = (context(2), Server::default());
+    let pool = server.pool();
     let input = test.input_with(vec![Some(vec![1, 2])], 1);
-    input.for_each_partition_with(&server.pool(), move |connection, records| {
+    input.for_each_partition_with(&pool, move |connection, records| {
         if connection.number == 1 {
             fail()?;
         }
@@ -119,20 +122,20 @@ fn send_with_failure(fail: impl Fn() -> io::Result<()> + Send + Sync + 'static) 
         Ok::<(), io::Error>(())
     });
     test.run(1).unwrap();
-    server
+    (server, pool)
 }
 
 #[test]
 fn a_connection_that_failed_is_closed() {
-    let server = send_with_failure(|| Err(io::ErrorKind::BrokenPipe.into()));
-    assert_eq!([server.opened(), server.closed()], [2, 2], "the second is closed with the pool");
+    let (server, pool) = send_with_failure(|| Err(io::ErrorKind::BrokenPipe.into()));
+    assert_eq!([server.opened(), server.closed(), pool.open_connections()], [2, 1, 1]);
     assert_eq!(server.received(), [1, 2]);
 }
 
 #[test]
 fn a_connection_whose_task_panicked_is_closed() {
-    let server = send_with_failure(|| panic!("on purpose"));
-    assert_eq!(server.opened(), 2);
+    let (server, pool) = send_with_failure(|| panic!("on purpose"));
+    assert_eq!([server.opened(), server.closed(), pool.open_connections()], [2, 1, 1]);
     assert_eq!(server.received(), [1, 2]);
 }
 

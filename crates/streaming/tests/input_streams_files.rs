@@ -318,6 +318,7 @@ fn a_file_that_became_shorter_is_dead() {
     assert_eq!(dead, [None, Some("1".to_owned())]);
 }
 
+// INVARIANT 1
 #[test]
 fn what_is_added_to_a_file_after_its_selection_is_not_part_of_the_batch() {
     let BadFileRun { lines, faults, dead } = run_with_bad_file(|path| {
@@ -352,6 +353,19 @@ fn a_file_that_was_empty_when_selected_is_reported_with_its_batch() {
     assert!(problems[0].as_ref().unwrap().contains("empty when it was selected"), "{problems:?}");
 }
 
+#[test]
+fn a_panic_of_the_callback_for_problems_changes_nothing() {
+    let (test, directory) = context();
+    let options = FileStreamOptions::default().on_problem(|_| panic!("on purpose"));
+    let lines =
+        test.collect(&test.context().file_stream_with(directory.path(), options, TextLines::default()));
+    write(directory.path().join("empty"), "", 500);
+    write(directory.path().join("good"), "good\n", 500);
+    test.run(1).unwrap();
+    assert_eq!(lines.batches(), [["good"]]);
+}
+
+// INVARIANT 4
 #[test]
 fn what_is_left_after_whole_binary_records_makes_the_file_dead() {
     let (test, directory) = context();
@@ -395,6 +409,7 @@ fn bytes_that_are_not_utf8_are_replaced() {
     assert_eq!(lines.batches(), [["to \u{fffd} be", "or not"]]);
 }
 
+// INVARIANT 4
 #[test]
 fn a_line_that_is_too_long_is_left_out_and_reported() {
     let (test, directory) = context();

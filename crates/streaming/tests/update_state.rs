@@ -3,7 +3,10 @@
 
 #![allow(clippy::unwrap_used, reason = "tests")]
 
-use std::sync::Arc;
+use std::sync::{
+    Arc, Mutex,
+    atomic::{AtomicUsize, Ordering},
+};
 
 use dstreams_streaming::{
     ArcPartitioner, Config, Partitioner, PartitionerId, StateOptions, StorageLevel, testing::TestContext,
@@ -160,8 +163,35 @@ fn nothing_can_be_set_after_the_start() {
 }
 
 #[test]
-fn a_long_run_keeps_its_states() {
-    let input = (0..60).map(|n| Some(vec![('a', n)])).collect();
-    let seen = states(input, None);
-    assert_eq!(seen[59], (60_000, vec![('a', (0..60).sum::<i32>() + 60)]));
+fn a_batch_needs_nothing_but_the_states_of_the_one_before() {
+    let test = TestContext::new().unwrap().with_checkpoint_dir().unwrap();
+    let input = test.input((0..60).map(|n| vec![('a', n)]).collect());
+    let counts = input.update_state_by_key(sum_and_call);
+    let seen = test.collect(&counts);
+    let depths = Arc::new(Mutex::new(Vec::new()));
+    let measured = Arc::clone(&depths);
+    counts.for_each_rdd(move |rdd, _| {
+        measured.lock().unwrap().push(rdd.lineage().dependencies().len());
+        Ok(())
+    });
+    test.run(60).unwrap();
+    assert_eq!(seen.batches()[59], [('a', (0..60).sum::<i32>() + 60)]);
+    assert_eq!(*depths.lock().unwrap(), [0; 60]);
+}
+
+#[test]
+fn each_update_is_computed_once() {
+    let test = TestContext::new().unwrap().with_checkpoint_dir().unwrap();
+    let calls = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&calls);
+    let states = test.input(vec![vec![('a', 1), ('b', 1)], vec![], vec![('a', 1)]]).update_state_by_key(
+        move |new: Vec<i32>, n: Option<usize>| {
+            counted.fetch_add(1, Ordering::Relaxed);
+            Some(n.unwrap_or(0) + new.len())
+        },
+    );
+    test.collect(&states);
+    test.collect(&states.map(|(key, _)| key));
+    test.run(3).unwrap();
+    assert_eq!(calls.load(Ordering::Relaxed), 6);
 }

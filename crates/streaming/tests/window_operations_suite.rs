@@ -8,7 +8,7 @@ use std::{collections::HashMap, sync::Arc};
 use dstreams_rdd::lineage::Dependency;
 use dstreams_streaming::{
     DStream, Data, Duration, Rdd, ReducedWindowOptions, StorageLevel,
-    testing::{TestContext, run_batches},
+    testing::{TestContext, lineage, run_batches},
     time::{milliseconds, seconds},
 };
 use parking_lot::Mutex;
@@ -361,6 +361,18 @@ fn watch<T: Data, S: Send + 'static>(
 }
 
 #[test]
+fn parents_remember_what_windows_reach_back_to() {
+    let test = TestContext::new().unwrap();
+    test.context().remember(seconds(3)).unwrap();
+    let mapped = test.input(vec![vec![1]]).map(|n| n);
+    let windows = mapped.window_with(seconds(2), seconds(1)).window_with(seconds(4), seconds(2));
+    test.collect(&windows);
+    test.run(0).unwrap();
+    let remembered = lineage(&windows).into_iter().map(|stream| stream.remember);
+    assert_eq!(remembered.collect::<Vec<_>>(), [3, 7, 9, 9].map(seconds));
+}
+
+#[test]
 fn the_batches_of_a_window_are_kept_and_not_the_window() {
     let test = TestContext::new().unwrap();
     let numbers = test.input(vec![vec![1]]).map(|n| n);
@@ -402,6 +414,20 @@ fn the_storage_level_of_an_inverse_window_is_its_own() {
     assert_eq!(*levels.lock(), [StorageLevel::MEMORY_AND_DISK_SER; 2]);
 }
 
+#[test]
+fn an_inverse_window_and_its_batches_are_kept() {
+    let test = TestContext::new().unwrap().with_checkpoint_dir().unwrap();
+    let pairs = test.input(vec![vec![(1, 1)]]);
+    let windows = pairs.reduce_by_key_and_window_inverse(|a, b| a + b, |a, b| a - b, seconds(3), seconds(2));
+    test.collect(&windows);
+    test.run(4).unwrap();
+    let streams = lineage(&windows);
+    assert_eq!([&streams[0], &streams[1], &streams[2]].map(|stream| stream.is_kept), [true, true, false]);
+    assert_eq!(streams[0].checkpoint, Some(seconds(10)));
+    // Two checkpoint intervals, and the length of the window on top.
+    assert_eq!([&streams[0], &streams[1]].map(|stream| stream.remember), [20, 23].map(seconds));
+}
+
 /// How many datasets are below one another in the lineage.
 fn depth<T: Data>(rdd: &Rdd<T>) -> usize {
     let mut deepest = 0;
@@ -423,18 +449,29 @@ fn depth<T: Data>(rdd: &Rdd<T>) -> usize {
     deepest
 }
 
-#[test]
-fn the_lineage_of_a_long_run_is_cut() {
+/// The depth of the lineage of inverse windows in each of 35 batches, for windows that are kept `as_asked`.
+fn depths(as_asked: impl FnOnce(DStream<(i32, i32)>) -> DStream<(i32, i32)>) -> Vec<usize> {
     let test = TestContext::new().unwrap().with_checkpoint_dir().unwrap();
     let pairs = test.input((0..35).map(|n| vec![(1, n)]).collect());
     let windows = pairs.reduce_by_key_and_window_inverse(|a, b| a + b, |a, b| a - b, seconds(3), seconds(1));
-    let states = pairs.update_state_by_key(|new, sum| Some(sum.unwrap_or(0) + new.iter().sum::<i32>()));
+    let windows = as_asked(windows);
     let (depths, sums) = (watch(&windows, depth), test.collect(&windows));
-    let (state_depths, totals) = (watch(&states, depth), test.collect(&states));
     test.run(35).unwrap();
-    for depths in [depths.lock(), state_depths.lock()] {
-        // From one checkpoint to the next, and again.
-        assert_eq!(depths[9..19], depths[19..29]);
-    }
-    assert_eq!((sums.batches()[34][0], totals.batches()[34][0]), ((1, 32 + 33 + 34), (1, 34 * 35 / 2)));
+    assert_eq!(sums.batches()[34], [(1, 32 + 33 + 34)]);
+    let depths = depths.lock();
+    depths.clone()
+}
+
+#[test]
+fn an_inverse_window_needs_nothing_but_the_window_before() {
+    assert_eq!(depths(|windows| windows), [1; 35]);
+}
+
+#[test]
+fn checkpoints_cut_the_lineage_of_an_inverse_window_that_is_in_memory_only() {
+    let depths = depths(|windows| windows.persist(StorageLevel::MEMORY_ONLY));
+    assert!(depths[8] > depths[1], "{depths:?}");
+    // From one checkpoint to the next, and again.
+    assert_eq!(depths[9..19], depths[19..29]);
+    assert_eq!(depths[9], 1);
 }

@@ -8,7 +8,8 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc},
 };
 
-use dstreams::{Duration, StreamingListener, Text, Time, streaming::event::BatchInfo};
+use dstreams::{Duration, StreamingListener, Text, Time, streaming::event::BatchInfo, time::seconds};
+use jiff::{Timestamp, tz::TimeZone};
 
 use super::End;
 
@@ -79,6 +80,16 @@ impl Table {
         write(&text);
     }
 
+    /// When a batch ended, in local time.
+    fn time_of_day(&self, time: Time) -> String {
+        let form = if self.interval < seconds(1) { "%H:%M:%S%.3f" } else { "%H:%M:%S" };
+        match Timestamp::from_millisecond(time.as_millis()) {
+            Ok(instant) => instant.to_zoned(TimeZone::system()).strftime(form).to_string(),
+            // Only for times thousands of years away.
+            Err(_) => time.to_string(),
+        }
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         // A row that panicked half-way leaves numbers that are still worth showing.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
@@ -105,7 +116,7 @@ impl StreamingListener for Table {
         let _ = writeln!(
             text,
             "{:>13} {:>10} {:>10} {:>11} {:>11}  {}",
-            batch.batch_time.as_millis(),
+            self.time_of_day(batch.batch_time),
             grouped(row.records),
             format!("{per_second:.0}"),
             processing.to_string(),

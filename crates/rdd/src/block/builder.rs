@@ -2,7 +2,7 @@
 //! Makes a kept block chunk by chunk, moves it to disk when memory is short, and gives the records back when there is
 //! no room at all.
 
-use std::{sync::Arc, vec};
+use std::{mem, sync::Arc, vec};
 
 use super::{
     content::{BlockFile, Content, Frames},
@@ -46,41 +46,60 @@ impl<T: Data> Builder<T> {
         Ok(Self { context: context.clone(), name, policy, records: 0, memory, parts })
     }
 
-    /// Adds a chunk, or returns it if it has no room; then the block cannot be finished.
-    pub(crate) fn append(&mut self, mut chunk: Vec<T>) -> Result<Option<Vec<T>>, TaskError> {
-        if chunk.is_empty() {
-            return Ok(None);
+    /// Takes a chunk out of `chunk` and adds it, or leaves it there if it has no room, which is false, or cannot be
+    /// written; then the block cannot be finished.
+    pub(crate) fn append(&mut self, chunk: &mut Vec<T>) -> Result<bool, TaskError> {
+        let added = self.take(chunk) || self.append_encoded(chunk)?;
+        if added {
+            chunk.clear();
         }
-        let records = chunk.len();
+        Ok(added)
+    }
+
+    /// Takes records as they are, if they are kept so and memory has room.
+    pub(super) fn take(&mut self, chunk: &mut Vec<T>) -> bool {
+        let Parts::Records(chunks) = &mut self.parts else { return false };
+        if chunk.is_empty() {
+            return true;
+        }
+        let fits = self.memory.try_grow((self.policy.measure)(chunk) + size_of::<Vec<T>>());
+        if fits {
+            chunk.shrink_to_fit();
+            self.records += chunk.len();
+            chunks.push(mem::take(chunk));
+        }
+        fits
+    }
+
+    /// Adds the encoded form of a chunk; false if it has no room.
+    pub(super) fn append_encoded(&mut self, chunk: &[T]) -> Result<bool, TaskError> {
+        if chunk.is_empty() {
+            return Ok(true);
+        }
         match &mut self.parts {
-            Parts::File(file, codec) => file.append(&chunk, *codec)?,
-            Parts::Records(chunks) => {
-                if self.memory.try_grow((self.policy.measure)(&chunk) + size_of::<Vec<T>>()) {
-                    chunk.shrink_to_fit();
-                    chunks.push(chunk);
-                } else {
-                    let Some(codec) = self.policy.on_disk else { return Ok(Some(chunk)) };
-                    let mut file = self.write_out(codec)?;
-                    file.append(&chunk, codec)?;
-                    self.go_on_in(file, codec);
-                }
+            Parts::File(file, codec) => file.append(chunk, *codec)?,
+            Parts::Records(_) => {
+                let Some(codec) = self.policy.on_disk else { return Ok(false) };
+                let mut file = self.write_out(codec)?;
+                file.append(chunk, codec)?;
+                self.go_on_in(file, codec);
             }
             Parts::Frames(frames, codec) => {
                 let mut frame = Vec::new();
-                (codec.encode)(&chunk, self.context.options().compression(), &mut frame)
+                (codec.encode)(chunk, self.context.options().compression(), &mut frame)
                     .map_err(|error| TaskError::Other(error.into()))?;
                 if self.memory.try_grow(frame.len() + size_of::<Box<[u8]>>()) {
                     frames.push(frame.into_boxed_slice());
                 } else {
-                    let Some(codec) = self.policy.on_disk else { return Ok(Some(chunk)) };
+                    let Some(codec) = self.policy.on_disk else { return Ok(false) };
                     let mut file = self.write_out(codec)?;
                     file.append_frame(&frame)?;
                     self.go_on_in(file, codec);
                 }
             }
         }
-        self.records += records;
-        Ok(None)
+        self.records += chunk.len();
+        Ok(true)
     }
 
     /// Copies what is in memory to a file.

@@ -99,7 +99,11 @@ impl BlockFile {
     }
 
     pub(super) fn append<T>(&mut self, records: &[T], codec: Codec<T>) -> Result<(), TaskError> {
-        (codec.write)(&mut self.writer, records).map(drop).map_err(|cause| self.error(cause))
+        // Frame by frame, as a reader has one of them in memory.
+        for chunk in records.chunks(CHUNK) {
+            (codec.write)(&mut self.writer, chunk).map_err(|cause| self.error(cause))?;
+        }
+        Ok(())
     }
 
     pub(super) fn append_frame(&mut self, frame: &[u8]) -> Result<(), TaskError> {

@@ -77,6 +77,20 @@ impl<T: Wire> KeptBlock<T> {
     /// [`StorageLevel::NONE`]. A block at a level without disk stays in memory as long as there are handles to it:
     /// nothing could make it again.
     pub fn new(context: &RddContext, records: Vec<T>, level: StorageLevel) -> Result<Self> {
+        Self::try_new(context, records, level).map_err(|(error, _)| error)
+    }
+
+    /// As [`new`](Self::new), and gives the records back with the error, for who wants to try again when there is room.
+    pub fn try_new(
+        context: &RddContext,
+        mut records: Vec<T>,
+        level: StorageLevel,
+    ) -> Result<Self, (Error, Vec<T>)> {
+        Self::keep(context, &mut records, level).map_err(|error| (error, records))
+    }
+
+    /// Empties `records` into a block, or leaves them as they are.
+    fn keep(context: &RddContext, records: &mut Vec<T>, level: StorageLevel) -> Result<Self> {
         if level == StorageLevel::NONE {
             return Err(Error::InvalidArgument("a block cannot be kept with storage level NONE".to_owned()));
         }
@@ -84,33 +98,20 @@ impl<T: Wire> KeptBlock<T> {
         let not_stored =
             |cause| Error::NotStored { block: name.to_string(), level, cause: Arc::<TaskError>::new(cause) };
         let mut builder = Builder::new(context, name, Policy::of(level, false)).map_err(not_stored)?;
-        for chunk in in_chunks(records, level) {
-            if builder.append(chunk).map_err(not_stored)?.is_some() {
-                let limit = context.memory().limit();
-                let cause = format!("it does not fit into the {limit} bytes of memory beside what is in use");
-                return Err(not_stored(TaskError::Other(cause.into())));
+        if !builder.take(records) {
+            for chunk in records.chunks(CHUNK) {
+                if !builder.append_encoded(chunk).map_err(not_stored)? {
+                    let limit = context.memory().limit();
+                    let cause =
+                        format!("it does not fit into the {limit} bytes of memory beside what is in use");
+                    return Err(not_stored(TaskError::Other(cause.into())));
+                }
             }
         }
         let block = builder.finish().map_err(not_stored)?;
         block.make_evictable();
         Ok(block)
     }
-}
-
-/// Records stay in the vector that they came in; where they are encoded, each chunk becomes a frame.
-fn in_chunks<T>(records: Vec<T>, level: StorageLevel) -> Vec<Vec<T>> {
-    if records.is_empty() {
-        return Vec::new();
-    }
-    if level.is_deserialized() {
-        return vec![records];
-    }
-    let mut chunks = Vec::with_capacity(records.len().div_ceil(CHUNK));
-    let mut records = records.into_iter();
-    while records.len() > 0 {
-        chunks.push(records.by_ref().take(CHUNK).collect());
-    }
-    chunks
 }
 
 impl<T: Data> KeptBlock<T> {

@@ -447,6 +447,8 @@ where
     F: Fn(T) -> Result<J, TaskError>,
 {
     fn next_chunk(&mut self, out: &mut Vec<U>) -> Result<bool, TaskError> {
+        // One record may become any number of chunks, between which no source looks.
+        self.task.check_cancelled()?;
         let full = out.len() + CHUNK;
         self.task.set_operator(self.operator);
         loop {

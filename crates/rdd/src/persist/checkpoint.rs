@@ -59,6 +59,15 @@ impl<T: Wire> Rdd<T> {
 
 impl<T: Data> Rdd<T> {
     /// Whether a checkpoint has taken the place of its lineage.
+    ///
+    /// ```
+    /// # let sc = dstreams_rdd::RddContext::local(2)?;
+    /// let rdd = sc.parallelize(1..=3).local_checkpoint();
+    /// assert!(!rdd.is_checkpointed());
+    /// rdd.count()?;
+    /// assert!(rdd.is_checkpointed());
+    /// # Ok::<(), dstreams_rdd::Error>(())
+    /// ```
     pub fn is_checkpointed(&self) -> bool {
         self.lineage().is_checkpointed()
     }

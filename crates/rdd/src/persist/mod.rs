@@ -69,6 +69,15 @@ impl<T: Data> Rdd<T> {
     }
 
     /// Where the partitions are kept; [`StorageLevel::NONE`] if they are not.
+    ///
+    /// ```
+    /// # use dstreams_rdd::StorageLevel;
+    /// # let sc = dstreams_rdd::RddContext::local(2)?;
+    /// let rdd = sc.parallelize(1..=3);
+    /// assert_eq!(rdd.storage_level(), StorageLevel::NONE);
+    /// assert_eq!(rdd.cache().storage_level(), StorageLevel::MEMORY_ONLY);
+    /// # Ok::<(), dstreams_rdd::Error>(())
+    /// ```
     pub fn storage_level(&self) -> StorageLevel {
         self.storage().slots.read().as_ref().map_or(StorageLevel::NONE, |slots| slots.policy.level)
     }

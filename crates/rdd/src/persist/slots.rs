@@ -81,7 +81,7 @@ impl<T: Data> Slots<T> {
         while more {
             let mut chunk = Vec::with_capacity(CHUNK);
             more = fill(&mut chunk, &mut *input)?;
-            if let Some(chunk) = builder.append(chunk)? {
+            if !builder.append(&mut chunk)? {
                 tracing::debug!(block = %name, "not kept, for want of memory");
                 // Others need not wait until the task has ended.
                 drop(claim);

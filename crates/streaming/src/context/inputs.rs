@@ -3,13 +3,14 @@
 
 use std::{io::BufReader, net::TcpStream, sync::Arc};
 
-use dstreams_rdd::{BoxError, Data, Rdd, Text, Wire};
+use dstreams_rdd::{BoxError, Data, Rdd, StorageLevel, Text, Wire};
 
 use super::StreamingContext;
 use crate::{
     dstream::DStream,
+    error::Error,
     receiver::{
-        Receiver, ReceiverHandle,
+        Receiver, ReceiverHandle, ReceiverOptions,
         socket::{Address, SocketReceiver, convert, read_frames, read_lines},
     },
     source::{QueueSource, QueueTake, RddQueue, ReceivedSource, Source, SourceContext},
@@ -50,8 +51,38 @@ impl StreamingContext {
     /// See [`Receiver`] for an example.
     #[track_caller]
     pub fn receiver_stream<R: Receiver>(&self, receiver: R) -> DStream<R::Record> {
+        self.receiver_stream_with(receiver, ReceiverOptions::default())
+    }
+
+    /// As [`receiver_stream`](Self::receiver_stream); says how the blocks are kept.
+    ///
+    /// ```
+    /// # use dstreams_streaming::{BoxError, receiver::{Receiver, ReceiverHandle}};
+    /// # struct Ticks;
+    /// # impl Receiver for Ticks {
+    /// #     type Record = u32;
+    /// #     fn on_start(&mut self, handle: ReceiverHandle<u32>) -> Result<(), BoxError> { handle.store(1)?; Ok(()) }
+    /// # }
+    /// use dstreams_streaming::{StorageLevel, receiver::ReceiverOptions, testing::TestContext};
+    /// let test = TestContext::new()?;
+    /// let options = ReceiverOptions::default().storage_level(StorageLevel::MEMORY_AND_DISK_SER);
+    /// let seen = test.collect(&test.context().receiver_stream_with(Ticks, options));
+    /// test.run_until(|| seen.batches().concat() == [1])?;
+    /// # Ok::<(), dstreams_streaming::Error>(())
+    /// ```
+    #[track_caller]
+    pub fn receiver_stream_with<R: Receiver>(
+        &self,
+        receiver: R,
+        options: ReceiverOptions,
+    ) -> DStream<R::Record> {
+        if options.storage_level == StorageLevel::NONE {
+            self.inner.scope.reject(Error::IllegalArgument(
+                "received blocks cannot be kept with storage level NONE".to_owned(),
+            ));
+        }
         self.stream("receiver_stream", |context| {
-            Arc::new(ReceivedSource::new("Receiver stream", receiver, context))
+            Arc::new(ReceivedSource::new("Receiver stream", receiver, options, context))
         })
     }
 
@@ -172,7 +203,12 @@ impl StreamingContext {
             Address::default()
         });
         self.stream(operator, |context| {
-            Arc::new(ReceivedSource::new(name, SocketReceiver::new(address, reader(context)), context))
+            Arc::new(ReceivedSource::new(
+                name,
+                SocketReceiver::new(address, reader(context)),
+                ReceiverOptions::default(),
+                context,
+            ))
         })
     }
 

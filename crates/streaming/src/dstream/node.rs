@@ -141,6 +141,12 @@ pub(crate) trait AnyNode: Send + Sync {
 
     /// Forgets the datasets at and before `time`.
     fn forget(&self, time: Time);
+
+    /// The times of the datasets that are remembered.
+    fn remembered(&self) -> Vec<Time>;
+
+    /// Whether datasets are kept at a storage level.
+    fn is_kept(&self) -> bool;
 }
 
 impl<T: Data> AnyNode for Node<T> {
@@ -155,6 +161,14 @@ impl<T: Data> AnyNode for Node<T> {
             let kept = remembered.split_off(&(time + Duration::from_millis(1)));
             std::mem::replace(&mut *remembered, kept)
         };
+    }
+
+    fn remembered(&self) -> Vec<Time> {
+        self.remembered.lock().keys().copied().collect()
+    }
+
+    fn is_kept(&self) -> bool {
+        self.keep.lock().is_some()
     }
 }
 
@@ -190,6 +204,10 @@ impl NodeMeta {
 
     pub(crate) fn id(&self) -> usize {
         self.id
+    }
+
+    pub(crate) fn operator(&self) -> &'static str {
+        self.operator
     }
 
     pub(crate) fn name(&self) -> Option<&str> {

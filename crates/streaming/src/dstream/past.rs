@@ -7,7 +7,7 @@ use dstreams_rdd::{Data, Rdd, Wire};
 
 use super::{
     DStream, NewStream,
-    node::{Node, StreamNode},
+    node::{Keep, Node, StreamNode},
     scope::Scope,
 };
 use crate::{
@@ -33,8 +33,10 @@ impl<T: Data> Past<T> {
 }
 
 impl<T: Wire> DStream<T> {
-    /// A new stream whose datasets are made from earlier ones of its own. They are kept in memory, and every checkpoint
-    /// interval cuts the lineage, which would otherwise reach back to the first batch.
+    /// A new stream whose datasets are made from earlier ones of its own, so that their lineage would reach back to the
+    /// first batch. Each dataset is kept in memory, or on disk where memory is short, and forgets what it was made
+    /// from: it is all that the next one needs. Where the program asks for another storage level, datasets that are
+    /// not kept are made again, and the lineage is cut at checkpoints only.
     #[track_caller]
     pub(crate) fn from_past<N: StreamNode<T> + 'static>(
         scope: &Arc<Scope>,
@@ -47,16 +49,18 @@ impl<T: Wire> DStream<T> {
         let stream = Self::new(scope, NewStream { checkpoint, ..new }, kind);
         let _first = own.set(Arc::downgrade(&stream.node));
         stream.cut_at_checkpoints();
-        stream.cache_by_default();
+        stream.node.keep_by_default(&(Arc::new(cut) as Keep<T>));
         stream
     }
 
     /// Makes the stream forget, at every checkpoint interval, what its dataset was computed from.
     pub(super) fn cut_at_checkpoints(&self) {
-        self.node.cut_with(|rdd| {
-            let _cut = rdd.local_checkpoint();
-        });
+        self.node.cut_with(cut);
     }
+}
+
+fn cut<T: Wire>(rdd: &Rdd<T>) {
+    let _kept = rdd.local_checkpoint();
 }
 
 /// Ten seconds, or the first multiple of the slide after that.

@@ -77,6 +77,7 @@ impl<K: Key, V: Wire> DStream<(K, V)> {
         let f = Arc::new(f);
         let in_batch = Arc::clone(&f);
         let reduced = self.reduce_by_key_with(move |a, b| in_batch(a, b), partitioning.clone());
+        reduced.cache_by_default();
         let new = NewStream {
             operator: "reduce_by_key_and_window",
             slide,
@@ -292,7 +293,7 @@ where
             }
             None => (Vec::new(), self.datasets(self.frame.at(time), batches)?),
         };
-        Ok(Some(self.shifted(before, left, entered)))
+        Ok(Some(self.shifted(before.as_ref(), &left, &entered)))
     }
 
     fn keeps(&self) -> Keeps<'_, (K, V)> {
@@ -315,11 +316,11 @@ where
     /// one kind are merged in the order of their batches.
     fn shifted(
         &self,
-        before: Option<Rdd<(K, V)>>,
-        left: Vec<Rdd<(K, V)>>,
-        entered: Vec<Rdd<(K, V)>>,
+        before: Option<&Rdd<(K, V)>>,
+        left: &[Rdd<(K, V)>],
+        entered: &[Rdd<(K, V)>],
     ) -> Rdd<(K, V)> {
-        let before = before.iter().map(|rdd| rdd.map_values(Parts::before));
+        let before = before.into_iter().map(|rdd| rdd.map_values(Parts::before));
         let left = left.iter().map(|rdd| rdd.map_values(Parts::left));
         let entered = entered.iter().map(|rdd| rdd.map_values(Parts::entered));
         let parts = self.context.union(before.chain(left).chain(entered));

@@ -70,8 +70,8 @@ impl<K: Key, V: Wire> DStream<(K, V)> {
     /// values in the order of their coming (none is possible) and the state; what `f` returns is the new state, and
     /// `None` forgets the key. The stream holds the states of all keys after each batch.
     ///
-    /// A batch without a dataset updates all states without values. The context needs a checkpoint directory. The work
-    /// of a batch grows with the number of all keys.
+    /// A batch without a dataset updates all states without values. The context needs a checkpoint directory. States are
+    /// kept in memory, and on disk where memory is short; the work of a batch grows with the number of all keys.
     ///
     /// ```
     /// # use dstreams_streaming::testing::run_batches;

@@ -208,21 +208,3 @@ impl<T: Data> StreamNode<T> for WindowNode<T> {
         Keeps::Instead(&self.parent)
     }
 }
-
-#[cfg(test)]
-mod tests {
-    use crate::{testing::TestContext, time::seconds};
-
-    #[test]
-    fn parents_remember_what_windows_reach_back_to() {
-        let test = TestContext::new().expect("the test kit works");
-        test.context().remember(seconds(3)).expect("it has not been started");
-        let mapped = test.input(vec![vec![1]]).map(|n| n);
-        let inner = mapped.window_with(seconds(2), seconds(1));
-        let outer = inner.window_with(seconds(4), seconds(2));
-        test.collect(&outer);
-        test.run(0).expect("the graph is sound");
-        let remembered = [outer, inner, mapped].map(|stream| stream.meta().remember());
-        assert_eq!(remembered, [3, 7, 9].map(seconds));
-    }
-}

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! `for_each_partition_with`: the records of each partition over a connection from a pool.
 
-use std::{iter::Peekable, panic::Location};
+use std::{iter::Peekable, panic::Location, sync::Arc};
 
 use dstreams_rdd::{BoxError, Data, Records};
 
@@ -23,10 +23,10 @@ impl<T: Data> DStream<T> {
     /// and the records. This is the way to send a stream to another system: a connection is opened where it is used,
     /// serves a whole partition, and then the next one.
     ///
-    /// When no connection can be opened, it is tried again twice. When `f` returns an error or panics, the connection is
-    /// closed and the task fails, which is tried again as configured. `f` may then see records a second time: let
-    /// it write under the [batch time](PartitionRecords::batch_time) and [number](PartitionRecords::partition_id) of the
-    /// partition, so that the second time replaces the first.
+    /// When no connection can be opened, it is tried again twice. When `f` returns an error or panics, the connection
+    /// is closed and the task fails, which is tried again as configured. `f` may then see records a second time: let
+    /// it write under the [batch time](PartitionRecords::batch_time) and the [number](PartitionRecords::partition_id)
+    /// of the partition, so that the second time replaces the first.
     ///
     /// ```
     /// use dstreams_streaming::{ConnectionPool, testing::TestContext};
@@ -49,17 +49,16 @@ impl<T: Data> DStream<T> {
         pool: &ConnectionPool<C>,
         f: impl Fn(&mut C, PartitionRecords<T>) -> Result<(), E> + Send + Sync + 'static,
     ) {
-        let (pool, f) = (pool.clone(), std::sync::Arc::new(f));
+        let (pool, f) = (pool.clone(), Arc::new(f));
         self.output("for_each_partition_with", Location::caller(), move |rdd, batch_time| {
-            let (pool, f) = (pool.clone(), std::sync::Arc::clone(&f));
+            let (pool, f) = (pool.clone(), Arc::clone(&f));
             let send = move |partition, records: Records<T>| {
-                let mut records = records.peekable();
-                if records.peek().is_none() {
+                let mut records = PartitionRecords::new(records, batch_time, partition);
+                if records.records.peek().is_none() {
                     pool.close_idle();
                     return Ok(());
                 }
                 let mut connection = get_with_retry(&pool)?;
-                let records = PartitionRecords { records, batch_time, partition };
                 f(&mut connection, records).map_err(|error| {
                     connection.discard();
                     error.into()
@@ -99,6 +98,18 @@ impl<T> PartitionRecords<T> {
 
     /// The time of the batch. Together with the number of the partition it is the same whenever the records are
     /// processed again, and a key to write them under exactly once.
+    ///
+    /// ```
+    /// use dstreams_streaming::testing::TestContext;
+    /// let test = TestContext::new()?;
+    /// test.input(vec![vec!["to", "be"]]).for_each_partition(|records| {
+    ///     let key = (records.batch_time().as_millis(), records.partition_id());
+    ///     assert!(key == (1000, 0) || key == (1000, 1));
+    ///     Ok::<(), std::io::Error>(())
+    /// });
+    /// test.run(1)?;
+    /// # Ok::<(), dstreams_streaming::Error>(())
+    /// ```
     pub fn batch_time(&self) -> Time {
         self.batch_time
     }

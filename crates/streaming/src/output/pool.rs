@@ -32,7 +32,7 @@ use crate::{
 ///     .max_size(4);
 ///
 /// let test = TestContext::new()?;
-/// test.input(vec![vec![1, 2], vec![3]]).for_each_partition(move |_time, _partition, records| {
+/// test.input(vec![vec![1, 2], vec![3]]).for_each_partition(move |records| {
 ///     let connection = pool.get()?;
 ///     connection.lock().unwrap().extend(records);
 ///     Ok::<(), dstreams_streaming::PoolError>(())

@@ -1,19 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 //! `ReceivedBlocks`: the blocks of one receiver stream, those that wait for a batch and those that batches have.
 
-use std::{
-    collections::{BTreeMap, HashMap, VecDeque},
-    sync::Arc,
-};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 
-use dstreams_rdd::{Rdd, RddContext, Wire};
+use dstreams_rdd::{Rdd, RddContext, StorageLevel, Wire, block::kept::KeptBlock};
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 
 use super::block::{BlockId, BlockInfo};
 use crate::{
-    clock::StopFlag,
-    error::{Error, Result},
     input::{InputInfo, StreamId},
     time::{Duration, Time},
 };
@@ -43,6 +38,8 @@ impl ReceivedPlan {
 /// Stores the blocks of one receiver stream and gives each to exactly one batch, in the order in which they came.
 pub(crate) struct ReceivedBlocks<T> {
     stream: StreamId,
+    rdd: RddContext,
+    level: StorageLevel,
     state: Mutex<State<T>>,
 }
 
@@ -60,11 +57,12 @@ struct State<T> {
 
 struct Block<T> {
     info: BlockInfo,
-    records: Arc<[T]>,
+    records: KeptBlock<T>,
 }
 
 impl<T: Wire> ReceivedBlocks<T> {
-    pub(crate) fn new(stream: StreamId) -> Self {
+    /// No blocks yet; they will be kept in `rdd` at `level`.
+    pub(crate) fn new(stream: StreamId, rdd: RddContext, level: StorageLevel) -> Self {
         let state = State {
             waiting: VecDeque::new(),
             dead_records: 0,
@@ -74,24 +72,20 @@ impl<T: Wire> ReceivedBlocks<T> {
             whole_blocks: 0,
             whole_records: 0,
         };
-        Self { stream, state: Mutex::new(state) }
+        Self { stream, rdd, level, state: Mutex::new(state) }
     }
 
-    /// Stores a block under a name of its own.
-    pub(super) fn store_whole(
-        &self,
-        time: Time,
-        records: Vec<T>,
-        metadata: BTreeMap<String, String>,
-        abandoned: &StopFlag,
-    ) -> Result<BlockInfo> {
-        let number = {
-            let mut state = self.state.lock();
-            state.whole_blocks += 1;
-            state.whole_records += records.len() as u64;
-            state.whole_blocks
-        };
-        self.store(BlockId { stream: self.stream, time, number }, records, metadata, abandoned)
+    /// The name of the next block that is stored as a whole, of `records` records.
+    pub(super) fn next_whole(&self, time: Time, records: usize) -> BlockId {
+        let mut state = self.state.lock();
+        state.whole_blocks += 1;
+        state.whole_records += records as u64;
+        BlockId { stream: self.stream, time, number: state.whole_blocks }
+    }
+
+    /// The memory that all blocks of the engine take, in bytes.
+    pub(super) fn memory_used(&self) -> usize {
+        self.rdd.memory().used()
     }
 
     /// How many records were stored in blocks as a whole.
@@ -99,21 +93,22 @@ impl<T: Wire> ReceivedBlocks<T> {
         self.state.lock().whole_records
     }
 
-    /// Stores a block; it waits for a batch from then on.
+    /// Stores a block, which waits for a batch from then on; gives the records back when there is no room for them in
+    /// memory or on disk.
     pub(super) fn store(
         &self,
         id: BlockId,
         records: Vec<T>,
-        metadata: BTreeMap<String, String>,
-        abandoned: &StopFlag,
-    ) -> Result<BlockInfo> {
-        if abandoned.is_raised() {
-            return Err(Error::IllegalState(format!("{id} cannot be stored: the receiver has been stopped")));
-        }
-        let bytes = size_of_val(records.as_slice()) as u64;
-        let info = BlockInfo { id, records: records.len() as u64, bytes, metadata };
-        let block = Block { info: info.clone(), records: records.into() };
-        self.state.lock().waiting.push_back(block);
+        metadata: &BTreeMap<String, String>,
+    ) -> Result<BlockInfo, (dstreams_rdd::Error, Vec<T>)> {
+        let records = KeptBlock::try_new(&self.rdd, records, self.level)?;
+        let info = BlockInfo {
+            id,
+            records: records.len() as u64,
+            bytes: records.bytes(),
+            metadata: metadata.clone(),
+        };
+        self.state.lock().waiting.push_back(Block { info: info.clone(), records });
         Ok(info)
     }
 
@@ -163,14 +158,14 @@ impl<T: Wire> ReceivedBlocks<T> {
         let mut partitions = Vec::with_capacity(plan.blocks.len());
         for info in &plan.blocks {
             match state.taken.get(&info.id) {
-                Some(block) => partitions.push(Arc::clone(&block.records)),
+                Some(block) => partitions.push(block.records.clone()),
                 None => lost += info.records,
             }
         }
         if lost > 0 {
             tracing::error!(stream = %self.stream, records = lost, "received blocks of a batch are gone, their records are lost");
         }
-        context.from_shared_partitions(partitions)
+        context.from_blocks(partitions)
     }
 
     /// Whether anything waits for a batch.

@@ -77,7 +77,7 @@ impl<T: Wire> ReceiverHandle<T> {
     /// As [`store_block`](Self::store_block), with something to say about it: listeners find it in the metadata of
     /// the batch.
     pub fn store_block_with(&self, records: Vec<T>, metadata: BTreeMap<String, String>) -> Result<BlockInfo> {
-        self.link.blocks.store_whole(self.link.clock.now(), records, metadata, &self.link.abandoned)
+        self.link.store.store_whole(records, &metadata)
     }
 
     /// As [`store_block`](Self::store_block), of records that may fail to come: the first error is returned and
@@ -93,7 +93,7 @@ impl<T: Wire> ReceiverHandle<T> {
     /// Counts something received that is no record. The number is shown with the batch, and logged now and then with
     /// a description: what it was and where it came from.
     pub fn dead_record(&self, description: &str) {
-        self.link.blocks.count_dead_record(description);
+        self.link.store.blocks().count_dead_record(description);
     }
 
     /// Tells listeners of an error after which the receiver goes on.

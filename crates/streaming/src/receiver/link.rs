@@ -2,22 +2,16 @@
 //! What a supervisor and the handles that it gives out share: where records go, and where commands come from.
 
 use std::{
-    collections::BTreeMap,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::Arc,
     thread::JoinHandle,
 };
 
 use crossbeam_channel::Sender;
-use dstreams_rdd::{BoxError, Wire};
+use dstreams_rdd::{BoxError, Wire, panic_text};
 use parking_lot::Mutex;
 
-use super::{
-    block::BlockId,
-    block_generator::{BlockGenerator, BlockListener},
-    blocks::ReceivedBlocks,
-    report::Report,
-};
+use super::{block_generator::BlockGenerator, blocks::ReceivedBlocks, report::Report, store::BlockStore};
 use crate::{
     clock::{Clock, StopFlag},
     config::Config,
@@ -29,8 +23,8 @@ use crate::{
 pub(super) struct Link<T> {
     pub(super) stream: StreamId,
     pub(super) clock: Arc<dyn Clock>,
-    pub(super) blocks: Arc<ReceivedBlocks<T>>,
-    pub(super) generator: BlockGenerator<T, StoreBlocks<T>>,
+    pub(super) store: Arc<BlockStore<T>>,
+    pub(super) generator: BlockGenerator<T, Arc<BlockStore<T>>>,
     pub(super) report: Arc<Report>,
     pub(super) commands: Sender<Command>,
     /// Raised when what is not stored yet is given up.
@@ -66,13 +60,11 @@ impl<T: Wire> Link<T> {
         commands: Sender<Command>,
     ) -> Self {
         let abandoned = StopFlag::new();
-        let store = StoreBlocks {
-            blocks: Arc::clone(&blocks),
-            abandoned: abandoned.clone(),
-            report: Arc::clone(&report),
-        };
-        let generator = BlockGenerator::new(stream, config, Arc::clone(&clock), abandoned.clone(), store);
-        Self { stream, clock, blocks, generator, report, commands, abandoned, threads: Mutex::default() }
+        let store = BlockStore::new(blocks, Arc::clone(&clock), abandoned.clone(), Arc::clone(&report));
+        let store = Arc::new(store);
+        let generator =
+            BlockGenerator::new(stream, config, Arc::clone(&clock), abandoned.clone(), Arc::clone(&store));
+        Self { stream, clock, store, generator, report, commands, abandoned, threads: Mutex::default() }
     }
 
     /// Asks the supervisor to end a session; one that has ended already is left alone.
@@ -83,7 +75,7 @@ impl<T: Wire> Link<T> {
 
     /// How many records the receiver has ever stored.
     pub(super) fn received(&self) -> u64 {
-        self.generator.added() + self.blocks.stored_whole()
+        self.generator.added() + self.store.blocks().stored_whole()
     }
 
     /// Runs `work` on a thread of the session; when it fails or panics, `failed` is told.
@@ -97,7 +89,7 @@ impl<T: Wire> Link<T> {
             move || match catch_unwind(AssertUnwindSafe(work)) {
                 Ok(Ok(())) => {}
                 Ok(Err(error)) => failed("Error receiving data", error),
-                Err(panic) => failed("The receiver panicked", panic_text(&*panic)),
+                Err(panic) => failed("The receiver panicked", panic_text(&*panic).into()),
             },
         )?;
         self.threads.lock().push(thread);
@@ -113,32 +105,5 @@ impl<T: Wire> Link<T> {
                 tracing::error!(stream = %self.stream, "a thread of the receiver panicked while it failed");
             }
         }
-    }
-}
-
-/// What a panic said.
-pub(super) fn panic_text(panic: &(dyn std::any::Any + Send)) -> BoxError {
-    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
-    text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "panic".to_owned()).into()
-}
-
-/// Stores the blocks that are cut of single records.
-pub(super) struct StoreBlocks<T> {
-    blocks: Arc<ReceivedBlocks<T>>,
-    abandoned: StopFlag,
-    report: Arc<Report>,
-}
-
-impl<T: Wire> BlockListener<T> for StoreBlocks<T> {
-    type Metadata = ();
-
-    fn on_push_block(&self, id: BlockId, records: Vec<T>) -> Result<(), BoxError> {
-        self.blocks.store(id, records, BTreeMap::new(), &self.abandoned)?;
-        Ok(())
-    }
-
-    fn on_error(&self, message: &str, error: BoxError) {
-        tracing::error!(%error, "{message}");
-        self.report.error(message, Some(&error));
     }
 }

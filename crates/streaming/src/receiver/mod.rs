@@ -8,14 +8,38 @@ mod handle;
 mod link;
 mod report;
 pub(crate) mod socket;
+mod store;
 pub(crate) mod supervisor;
 
-use dstreams_rdd::{BoxError, Wire};
+use dstreams_rdd::{BoxError, StorageLevel, Wire};
 
 pub use block::{BlockId, BlockInfo};
 pub use block_generator::{BlockGenerator, BlockListener};
 pub(crate) use blocks::{ReceivedBlocks, ReceivedPlan};
 pub use handle::ReceiverHandle;
+
+/// How the blocks of a receiver are kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ReceiverOptions {
+    /// Where blocks are until they are processed; `MEMORY_AND_DISK` if not said otherwise. A level without disk has the
+    /// receiver wait for memory.
+    pub storage_level: StorageLevel,
+}
+
+impl Default for ReceiverOptions {
+    fn default() -> Self {
+        Self { storage_level: StorageLevel::MEMORY_AND_DISK }
+    }
+}
+
+impl ReceiverOptions {
+    /// Keeps blocks at `storage_level`.
+    #[must_use]
+    pub fn storage_level(self, storage_level: StorageLevel) -> Self {
+        Self { storage_level }
+    }
+}
 
 /// Takes in data that comes on its own: from a socket, a device, a queue.
 ///

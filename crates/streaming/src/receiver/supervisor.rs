@@ -7,13 +7,13 @@ use std::{
 };
 
 use crossbeam_channel::{Receiver as Commands, unbounded};
-use dstreams_rdd::{BoxError, Wire};
+use dstreams_rdd::{BoxError, Wire, panic_text};
 
 use super::{
     Receiver,
     blocks::ReceivedBlocks,
     handle::ReceiverHandle,
-    link::{Command, EndSession, Link, panic_text},
+    link::{Command, EndSession, Link},
     report::Report,
 };
 use crate::{
@@ -143,7 +143,7 @@ impl<T: Wire> Watch<T> {
     ) -> Option<EndSession> {
         self.link.report.started();
         let started = catch_unwind(AssertUnwindSafe(|| receiver.on_start(handle.clone())));
-        if let Err(error) = started.unwrap_or_else(|panic| Err(panic_text(&*panic))) {
+        if let Err(error) = started.unwrap_or_else(|panic| Err(panic_text(&*panic).into())) {
             let message = format!("Error starting receiver {}", self.link.stream);
             return Some(EndSession { session: handle.session(), message, error: Some(error), delay: None });
         }

@@ -10,7 +10,7 @@ use super::{Source, SourceContext};
 use crate::{
     error::Result,
     input::InputInfo,
-    receiver::{ReceivedBlocks, ReceivedPlan, Receiver, supervisor::Supervisor},
+    receiver::{ReceivedBlocks, ReceivedPlan, Receiver, ReceiverOptions, supervisor::Supervisor},
     time::Time,
 };
 
@@ -29,8 +29,14 @@ enum Phase<R: Receiver> {
 }
 
 impl<R: Receiver> ReceivedSource<R> {
-    pub(crate) fn new(name: &'static str, receiver: R, context: &SourceContext) -> Self {
-        let blocks = Arc::new(ReceivedBlocks::new(context.stream_id()));
+    pub(crate) fn new(
+        name: &'static str,
+        receiver: R,
+        options: ReceiverOptions,
+        context: &SourceContext,
+    ) -> Self {
+        let rdd = context.rdd_context().clone();
+        let blocks = Arc::new(ReceivedBlocks::new(context.stream_id(), rdd, options.storage_level));
         Self { name, context: context.clone(), blocks, phase: Mutex::new(Phase::Initialized(receiver)) }
     }
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! The test kit: a context on a manual clock, scripted input, collected output. No test needs to sleep.
 
+mod lineage;
 mod scripted;
 
 use std::{
@@ -15,6 +16,7 @@ use std::{
 use dstreams_rdd::{Data, RddContext, RddOptions};
 use parking_lot::Mutex;
 
+pub use self::lineage::{StreamReport, lineage};
 use self::scripted::ScriptedSource;
 use crate::{
     clock::{Clock as _, ManualClock, SystemClock},

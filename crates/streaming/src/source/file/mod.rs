@@ -105,7 +105,7 @@ impl FileStreamOptions {
     }
 
     /// Calls `report` once for each file of a batch that could not be read as it was selected, for example to keep
-    /// its name for a replay. It is called inside tasks.
+    /// its name for a replay. It is called inside tasks; a panic of it is logged and changes nothing else.
     pub fn on_problem(self, report: impl Fn(&FileProblem) + Send + Sync + 'static) -> Self {
         Self { on_problem: Arc::new(report), ..self }
     }

@@ -4,6 +4,7 @@
 use std::{
     collections::BTreeSet,
     fmt,
+    panic::{AssertUnwindSafe, catch_unwind},
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -136,8 +137,10 @@ impl Problems {
             }
         }
         log(&problem.path, problem.batch_time, &problem.fault);
-        // Outside of the lock: the callback is the user's.
-        (self.on_problem)(problem);
+        // Outside of the lock, and caught: the callback is the user's, and must not cost the batch its other files.
+        if catch_unwind(AssertUnwindSafe(|| (self.on_problem)(problem))).is_err() {
+            tracing::error!(%problem, "the callback for problems of files panicked");
+        }
     }
 
     /// The problems that no batch has shown yet, and how many files have been dead so far.

@@ -91,6 +91,7 @@ mod tests {
         assert_eq!(Selection::new(Time::ZERO, seconds(120), milliseconds(1)).window(), seconds(120));
     }
 
+    // INVARIANT 10
     #[test]
     fn a_file_is_taken_again_only_when_it_was_modified_after_it_was_forgotten() {
         let mut selection = Selection::new(Time::ZERO, seconds(1), seconds(2));
