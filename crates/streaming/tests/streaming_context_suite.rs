@@ -339,7 +339,7 @@ fn the_first_batch_ends_at_a_multiple_of_the_interval() {
     let clock = Arc::new(ManualClock::new(Time::from_millis(12_345)));
     let ssc = StreamingContext::with_clock(rdd, Config::new(), seconds(1), Arc::clone(&clock) as _).unwrap();
     let (sender, times) = mpsc::channel();
-    let queue = dstreams_streaming::RddQueue::<u8>::new();
+    let queue = RddQueue::<u8>::new();
     ssc.queue_stream(&queue).for_each_rdd(move |_, time| sender.send(time.as_millis()).map_err(Error::user));
     ssc.start().unwrap();
     clock.await_waiter_for(Time::from_millis(13_000));
@@ -382,7 +382,7 @@ fn a_context_that_has_ended_frees_what_its_graph_captured() {
         let test = TestContext::new().unwrap();
         let inside = Arc::clone(&captured);
         test.input(vec![vec![1]]).for_each_rdd(move |_, _| {
-            let _connection = &inside;
+            assert!(Arc::strong_count(&inside) > 1);
             Ok(())
         });
         if started {

@@ -23,7 +23,9 @@ fn run<T: Data, U: Data + Ord>(
 ) -> Vec<Vec<U>> {
     input.resize(batches, Vec::new());
     let mut output = run_batches(input, operation).unwrap();
-    output.iter_mut().for_each(|batch| batch.sort());
+    for batch in &mut output {
+        batch.sort();
+    }
     output
 }
 
@@ -147,6 +149,7 @@ fn sums(reduction: Reduction, input: &[Sums], length: i64, slide: i64) -> Vec<Ve
     run(input.to_vec(), input.len(), |pairs| reduction(&owned(pairs), length, slide))
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "the callers make what they compare on the spot")]
 fn assert_sums(actual: Vec<Vec<(String, i32)>>, expected: Vec<Sums>) {
     let expected: Vec<Vec<_>> = expected
         .into_iter()

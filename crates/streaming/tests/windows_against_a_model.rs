@@ -83,7 +83,9 @@ fn seen<T: Clone>(collected: &Collected<T>) -> Timed<T> {
 
 fn sorted<T: Clone + Ord>(collected: &Collected<T>) -> Timed<T> {
     let mut batches = seen(collected);
-    batches.values_mut().for_each(|records| records.sort());
+    for records in batches.values_mut() {
+        records.sort();
+    }
     batches
 }
 
