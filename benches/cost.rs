@@ -66,7 +66,7 @@ fn word_count(c: &mut Criterion) {
     let mut group = c.benchmark_group("word count");
     group.throughput(Throughput::Elements(LINES as u64));
     group.bench_function(BenchmarkId::from_parameter("loop"), |b| {
-        b.iter(|| word_count_loop(black_box(&lines)).len())
+        b.iter(|| word_count_loop(black_box(&lines)).len());
     });
     group.bench_function(BenchmarkId::from_parameter("dstreams"), |b| b.iter(|| count(&rdd).len()));
     group.finish();

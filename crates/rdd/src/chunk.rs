@@ -69,7 +69,9 @@ pub(crate) fn for_each_chunk<T>(
 
 /// The records of one partition as an iterator: what `map_partitions` and `for_each_partition` hand to user code.
 ///
-/// An error further up ends the iteration and fails the task when the user's function has returned.
+/// When the next records cannot be had, because an operator further up has failed, the task is unwound from here, so that
+/// the code which iterates cannot take a part of the partition for all of it and commit that: transactions that it
+/// holds are dropped, and the task fails with the error.
 pub struct Records<T> {
     chunks: BoxChunks<T>,
     chunk: std::vec::IntoIter<T>,
@@ -102,7 +104,7 @@ impl<T> Iterator for Records<T> {
                 Ok(false) => self.ended = true,
                 Err(error) => {
                     self.ended = true;
-                    self.task.fail(error);
+                    self.task.unwind(error);
                 }
             }
             self.task.set_operator(self.operator);
@@ -129,7 +131,6 @@ impl<T, I: Iterator<Item = T>> Chunks<T> for IterChunks<I> {
         self.task.set_operator(self.operator);
         let before = out.len();
         out.extend(self.iter.by_ref().take(CHUNK));
-        self.task.check_failed()?;
         Ok(out.len() > before)
     }
 }

@@ -208,3 +208,22 @@ fn running_jobs_can_be_given_up() {
     assert!(matches!(*failure.cause, TaskError::Cancelled));
     assert_eq!(sc.parallelize(1..=3).count().unwrap(), 3, "later jobs run");
 }
+
+#[test]
+fn code_that_iterates_a_partition_never_takes_a_part_of_it_for_the_whole() {
+    let sc = RddContext::local(2).unwrap();
+    let committed = Arc::new(AtomicUsize::new(0));
+    let commits = Arc::clone(&committed);
+    let records =
+        sc.parallelize_in(0..10_000, 1).try_map(|n| if n == 7_000 { Err("no such record") } else { Ok(n) });
+    let error = records
+        .for_each_partition(move |_, records| {
+            // A transaction that is committed after the last record.
+            assert!(records.count() > 0);
+            commits.fetch_add(1, Ordering::Relaxed);
+            Ok::<(), std::io::Error>(())
+        })
+        .unwrap_err();
+    assert!(error.to_string().contains("try_map") && error.to_string().contains("no such record"), "{error}");
+    assert_eq!(committed.load(Ordering::Relaxed), 0);
+}

@@ -80,6 +80,10 @@ impl Batches {
         self.by_time.insert(batch.time, batch);
     }
 
+    pub(crate) fn remove(&mut self, time: Time) {
+        self.by_time.remove(&time);
+    }
+
     /// Forgets the batches at and before `time`.
     pub(crate) fn forget(&mut self, time: Time) {
         self.by_time.retain(|&batch, _| batch > time);

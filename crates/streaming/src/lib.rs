@@ -30,7 +30,7 @@ pub use dstreams_rdd::{
 pub use error::{Error, Result};
 pub use event::StreamingListener;
 pub use input::{Batch, BatchInput, InputInfo, StreamId};
-pub use operator::{KeyUpdates, StateOptions};
+pub use operator::{KeyUpdates, ReducedWindowOptions, StateOptions};
 pub use output::{ConnectionPool, PartitionRecords, PoolError, PooledConnection};
 pub use source::{
     BinaryRecords, FileContent, FileFault, FileProblem, FileReader, FileStreamOptions, QueueTake, RddQueue,

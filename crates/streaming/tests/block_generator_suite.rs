@@ -68,14 +68,14 @@ fn test(gate: Option<Receiver<Result<(), String>>>, settings: &[(&str, &str)]) -
     for (key, value) in settings {
         config.set(key, value).unwrap();
     }
-    let ((pushed, pushes), (errors, failures)) = (channel(), channel());
+    let ((pushed, blocks), (errors, failures)) = (channel(), channel());
     let gate = gate.map(Mutex::new);
     let recorder =
         Arc::new(Recorder { added: Mutex::default(), generated: Mutex::default(), pushed, errors, gate });
     let clock = Arc::new(ManualClock::default());
     let generator =
         BlockGenerator::new(StreamId(3), &config, clock.clone(), StopFlag::new(), Arc::clone(&recorder));
-    Test { generator: Arc::new(generator), recorder, clock, pushed: pushes, errors: failures }
+    Test { generator: Arc::new(generator), recorder, clock, pushed: blocks, errors: failures }
 }
 
 impl Test {

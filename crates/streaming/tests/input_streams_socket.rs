@@ -138,7 +138,7 @@ fn a_line_that_is_too_long_is_counted() {
     config.set("dstreams.socket.maxLineLength", "10").unwrap();
     let (test, seen, inputs, mut connection) = connected(config);
     connection.write_all(b"0123456789\n0123456789x\n").unwrap();
-    connection.write_all(&[b'x'; 1 << 20]).unwrap();
+    connection.write_all(&vec![b'x'; 1 << 20]).unwrap();
     connection.write_all(b"\nshort\n").unwrap();
     test.run_until(|| seen.batches().concat().len() == 2 && inputs.dead_records() == 2).unwrap();
     assert_eq!(seen.batches().concat(), ["0123456789", "short"]);
@@ -191,7 +191,7 @@ fn an_address_that_makes_no_sense_is_an_error_at_the_start() {
     let _seen = test.collect(&test.context().socket_text_stream("localhost"));
     let error = test.context().start().unwrap_err();
     assert!(
-        matches!(&error, Error::IllegalArgument(text) if text.contains("`localhost` is not an address")),
+        matches!(&error, Error::IllegalArgument(why) if why.contains("`localhost` is not an address")),
         "{error}"
     );
 }

@@ -86,7 +86,7 @@ fn blocks_beyond_the_memory_go_to_disk() {
 
 #[test]
 fn a_block_that_can_never_be_stored_is_an_error() {
-    let Setup { handle, .. } = setup(StorageLevel::MEMORY_ONLY, 1000, None);
+    let Setup { test: _test, handle, .. } = setup(StorageLevel::MEMORY_ONLY, 1000, None);
     let error = handle.store_block((0..1000).collect()).unwrap_err();
     assert!(error.to_string().contains("Could not store input-0-0.1"), "{error}");
     handle.store_block(vec![1]).unwrap();
@@ -124,6 +124,8 @@ fn a_full_disk_pauses_the_receiver_too() {
         test.clock().advance(milliseconds(100));
         assert_eq!(storing.join().unwrap().unwrap().records, 1000);
     });
+    // To the end of the first batch, and through the second.
+    test.clock().advance(milliseconds(900));
     test.run(1).unwrap();
     assert_eq!(seen.batches().concat(), (0..1000).collect::<Vec<_>>());
 }

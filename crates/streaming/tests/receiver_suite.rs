@@ -305,7 +305,7 @@ fn a_batch_tells_its_records_its_metadata_and_what_was_no_record() {
     test.context().add_listener(Arc::clone(&inputs) as _);
     let handle = calls.started();
     let offsets = BTreeMap::from([("offsets".to_owned(), "7..9".to_owned())]);
-    handle.store_block_with(vec![1, 2], offsets).unwrap();
+    handle.store_block_with(vec![1, 2], &offsets).unwrap();
     // INVARIANT 4
     handle.dead_record("no number: `x`");
     handle.dead_record("no number: `y`");
@@ -317,26 +317,29 @@ fn a_batch_tells_its_records_its_metadata_and_what_was_no_record() {
     assert_eq!((inputs[1].records, inputs[1].metadata.len()), (0, 0));
 }
 
+/// Stores an increasing number as fast as it can, and counts what it has stored.
+struct Counter(Arc<AtomicU64>, std::sync::mpsc::Sender<()>);
+
+impl Receiver for Counter {
+    type Record = u64;
+    fn on_start(&mut self, handle: ReceiverHandle<u64>) -> Result<(), BoxError> {
+        let (stored, began) = (Arc::clone(&self.0), self.1.clone());
+        handle.spawn("counting", move |handle| {
+            while !handle.is_stopped() {
+                handle.store(stored.load(Ordering::SeqCst))?;
+                stored.fetch_add(1, Ordering::SeqCst);
+                let _ = began.send(());
+            }
+            Ok(())
+        })
+    }
+}
+
 #[test]
 fn a_graceful_stop_processes_everything_that_was_stored() {
     for _ in 0..4 {
         let stored = Arc::new(AtomicU64::new(0));
         let (counting, began) = (Arc::clone(&stored), channel());
-        struct Counter(Arc<AtomicU64>, std::sync::mpsc::Sender<()>);
-        impl Receiver for Counter {
-            type Record = u64;
-            fn on_start(&mut self, handle: ReceiverHandle<u64>) -> Result<(), BoxError> {
-                let (stored, began) = (Arc::clone(&self.0), self.1.clone());
-                handle.spawn("counting", move |handle| {
-                    while !handle.is_stopped() {
-                        handle.store(stored.load(Ordering::SeqCst))?;
-                        stored.fetch_add(1, Ordering::SeqCst);
-                        let _ = began.send(());
-                    }
-                    Ok(())
-                })
-            }
-        }
         let (test, seen) = started(Counter(counting, began.0));
         began.1.recv().unwrap();
         test.context().stop_with(StopOptions::graceful().rdd_context(false)).unwrap();

@@ -13,7 +13,8 @@ use std::{
 
 use dstreams_rdd::{RddContext, RddOptions};
 use dstreams_streaming::{
-    Config, Error, InputInfo, Result, Source, StopOptions, StreamingContext, StreamingContextState as State,
+    Config, Error, InputInfo, QueueTake, RddQueue, Result, Source, StopOptions, StreamingContext,
+    StreamingContextState as State,
     clock::{Clock, ManualClock},
     event::{BatchInfo, StreamingListener},
     testing::TestContext,
@@ -338,7 +339,7 @@ fn the_first_batch_ends_at_a_multiple_of_the_interval() {
     let clock = Arc::new(ManualClock::new(Time::from_millis(12_345)));
     let ssc = StreamingContext::with_clock(rdd, Config::new(), seconds(1), Arc::clone(&clock) as _).unwrap();
     let (sender, times) = mpsc::channel();
-    let queue = dstreams_streaming::RddQueue::<u8>::new();
+    let queue = RddQueue::<u8>::new();
     ssc.queue_stream(&queue).for_each_rdd(move |_, time| sender.send(time.as_millis()).map_err(Error::user));
     ssc.start().unwrap();
     clock.await_waiter_for(Time::from_millis(13_000));
@@ -352,4 +353,42 @@ fn remember_may_be_called_once() {
     let test = with_output();
     test.context().remember(seconds(5)).unwrap();
     assert!(matches!(test.context().remember(seconds(5)), Err(Error::IllegalArgument(_))));
+}
+
+#[test]
+fn a_batch_that_cannot_be_generated_returns_its_input() {
+    // INVARIANT 1
+    let test = TestContext::new().unwrap();
+    let ssc = test.context();
+    let rdds = [1, 2, 3].map(|n| ssc.rdd_context().parallelize([n]));
+    let queue: RddQueue<i32> = rdds.into_iter().collect();
+    let numbers = ssc.queue_stream_with(&queue, QueueTake::OneAtATime, None);
+    let attempts = Arc::new(AtomicUsize::new(0));
+    let seen = test.collect(&numbers.try_transform(move |rdd, _| {
+        if attempts.fetch_add(1, Ordering::Relaxed) == 1 { Err("not now") } else { Ok(rdd) }
+    }));
+    test.run(1).unwrap();
+    assert!(test.run(1).unwrap_err().to_string().contains("not now"));
+    for _ in 0..2 {
+        assert!(test.run(1).is_err(), "the error stays");
+    }
+    assert_eq!(seen.timed(), [(1000, vec![1]), (3000, vec![2]), (4000, vec![3])]);
+}
+
+#[test]
+fn a_context_that_has_ended_frees_what_its_graph_captured() {
+    let captured = Arc::new(());
+    for started in [true, false] {
+        let test = TestContext::new().unwrap();
+        let inside = Arc::clone(&captured);
+        test.input(vec![vec![1]]).for_each_rdd(move |_, _| {
+            assert!(Arc::strong_count(&inside) > 1);
+            Ok(())
+        });
+        if started {
+            test.run(1).unwrap();
+        }
+        drop(test);
+        assert_eq!(Arc::strong_count(&captured), 1, "started: {started}");
+    }
 }

@@ -16,7 +16,7 @@ use dstreams_streaming::{
 type Batches = Vec<Option<Vec<(char, i32)>>>;
 
 /// Sums; a key whose sum is negative goes, and every call adds one.
-#[allow(clippy::needless_pass_by_value, reason = "the form that the operator asks for")]
+#[expect(clippy::needless_pass_by_value, reason = "this is the signature of an update function")]
 fn sum_and_call(values: Vec<i32>, state: Option<i32>) -> Option<i32> {
     Some(values.iter().sum::<i32>() + state.unwrap_or(0) + 1).filter(|sum| *sum >= 0)
 }

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use dstreams::{
     DStream, Duration, Error,
     rdd::Partitioning,
-    streaming::{StateOptions, testing::TestContext},
+    streaming::{ReducedWindowOptions, StateOptions, testing::TestContext},
 };
 use serde::Deserialize;
 use serde_json::Value as Json;
@@ -36,6 +36,20 @@ pub(super) struct Op {
     #[serde(rename = "checkpoint_ms")]
     checkpoint_ms: Option<i64>,
     message: Option<String>,
+    #[serde(rename = "window_ms")]
+    window_ms: Option<i64>,
+    /// The slide of the stream unless it is given.
+    #[serde(rename = "slide_ms")]
+    slide_ms: Option<i64>,
+    #[serde(rename = "inv")]
+    inverse: Option<String>,
+    filter: Option<String>,
+}
+
+/// The windows that an operator is for.
+struct Window {
+    length: Duration,
+    slide: Duration,
 }
 
 /// Operators from an input on.
@@ -202,14 +216,38 @@ impl Builder<'_> {
                 Value::Object(mut fields) => fields.remove(COUNTER).unwrap_or(Value::Null),
                 other => misused("stateCounter", &other),
             })),
-            "window"
-            | "reduceByWindow"
-            | "countByWindow"
-            | "countByValueAndWindow"
-            | "groupByKeyAndWindow"
-            | "reduceByKeyAndWindow"
-            | "mapWithState"
-            | "stateSnapshots" => {
+            "window" => {
+                let window = op.window(stream)?;
+                stream.window_with(window.length, window.slide)
+            }
+            "reduceByWindow" => {
+                let (window, f) = (op.window(stream)?, ReduceFunction::parse(op.function()?)?);
+                let reduce = move |a, b| f.apply(a, b);
+                match op.inverse()? {
+                    Some(inv) => stream.reduce_by_window_inverse(
+                        reduce,
+                        move |a, b| inv.apply(a, b),
+                        window.length,
+                        window.slide,
+                    ),
+                    None => stream.reduce_by_window(reduce, window.length, window.slide),
+                }
+            }
+            "countByWindow" => {
+                let window = op.window(stream)?;
+                stream.count_by_window(window.length, window.slide).map(whole)
+            }
+            "countByValueAndWindow" => {
+                let (window, by) = (op.window(stream)?, op.partitioning());
+                let counts = stream.count_by_value_and_window_with(window.length, window.slide, by);
+                counts.map(|(value, n)| Value::pair(value, whole(n)))
+            }
+            "groupByKeyAndWindow" => {
+                let (window, by) = (op.window(stream)?, op.partitioning());
+                grouped(&keyed(stream).group_by_key_and_window_with(window.length, window.slide, by))
+            }
+            "reduceByKeyAndWindow" => records(&reduced_by_key_and_window(stream, op)?),
+            "mapWithState" | "stateSnapshots" => {
                 return Err(format!("not implemented: {}", op.name));
             }
             unknown => return Err(format!("unknown operator: {unknown}")),
@@ -260,12 +298,40 @@ impl Op {
         self.num_partitions.map_or(Partitioning::Default, Partitioning::Hash)
     }
 
+    fn window(&self, stream: &DStream<Value>) -> Result<Window, String> {
+        let length = self.window_ms.ok_or_else(|| format!("{} lacks window_ms", self.name))?;
+        let slide = self.slide_ms.map_or(stream.slide(), Duration::from_millis);
+        Ok(Window { length: Duration::from_millis(length), slide })
+    }
+
+    fn inverse(&self) -> Result<Option<ReduceFunction>, String> {
+        self.inverse.as_deref().map(ReduceFunction::parse).transpose()
+    }
+
     fn checkpointed(&self, states: DStream<KeyValue>) -> DStream<KeyValue> {
         match self.checkpoint_ms {
             Some(interval) => states.checkpoint(Duration::from_millis(interval)),
             None => states,
         }
     }
+}
+
+fn reduced_by_key_and_window(stream: &DStream<Value>, op: &Op) -> Result<DStream<KeyValue>, String> {
+    let (pairs, window, f) = (keyed(stream), op.window(stream)?, ReduceFunction::parse(op.function()?)?);
+    let (length, slide) = (window.length, window.slide);
+    let reduce = move |a, b| f.apply(a, b);
+    let Some(inverse) = op.inverse()? else {
+        return Ok(pairs.reduce_by_key_and_window_with(reduce, length, slide, op.partitioning()));
+    };
+    let mut options = ReducedWindowOptions::from(op.partitioning());
+    if let Some(condition) = op.filter.as_deref().map(Condition::parse).transpose()? {
+        options = options.filter(move |(key, value)| {
+            condition.holds(&Value::pair(Value::clone(key), Value::clone(value)))
+        });
+    }
+    let undo = move |a, b| inverse.apply(a, b);
+    let windows = pairs.reduce_by_key_and_window_inverse_with(reduce, undo, length, slide, options);
+    Ok(op.checkpointed(windows))
 }
 
 /// The name of streams that only turn records into pairs or back: no operators of the case.

@@ -124,7 +124,7 @@ impl StreamingListener for Table {
             words.join(", ")
         );
         state.batches += 1;
-        state.processing = state.processing + processing;
+        state.processing += processing;
         state.slowest = state.slowest.max(processing);
         let enough = self.batches_wanted == Some(state.batches);
         drop(state);

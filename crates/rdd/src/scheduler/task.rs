@@ -3,7 +3,7 @@
 
 use std::{
     cell::RefCell,
-    panic::{AssertUnwindSafe, catch_unwind},
+    panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
@@ -81,14 +81,11 @@ impl TaskContext {
         self.0.current.store(operator, Ordering::Relaxed);
     }
 
-    /// Keeps an error that cannot be returned on the spot, since user code is between here and the task.
-    pub(crate) fn fail(&self, error: TaskError) {
+    /// Ends the task with an error that cannot be returned, since user code is between here and the task: that code is
+    /// unwound, without a word from the panic hook.
+    pub(crate) fn unwind(&self, error: TaskError) -> ! {
         self.0.failed.lock().get_or_insert(error);
-    }
-
-    /// Returns the error kept by [`fail`](Self::fail).
-    pub(crate) fn check_failed(&self) -> Result<(), TaskError> {
-        self.0.failed.lock().take().map_or(Ok(()), Err)
+        resume_unwind(Box::new("the input of the partition failed"))
     }
 
     /// Ends the task early when its job has been given up.
@@ -167,10 +164,12 @@ impl Task {
         let body = &self.body;
         let result = catch_unwind(AssertUnwindSafe(|| {
             context.check_cancelled()?;
-            body(&context)?;
-            context.check_failed()
+            body(&context)
         }))
-        .unwrap_or_else(|panic| Err(TaskError::Panic(panic_text(&*panic))));
+        .unwrap_or_else(|panic| {
+            let unwound = context.0.failed.lock().take();
+            Err(unwound.unwrap_or_else(|| TaskError::Panic(panic_text(&*panic))))
+        });
         let touched = RUNNING.take().map(|running| running.touched).unwrap_or_default();
         for accumulator in touched {
             accumulator.end_of_task(worker, result.is_ok());

@@ -134,9 +134,20 @@ impl Worker {
     fn try_generate(&self, time: Time) -> Result<()> {
         let batch = Arc::new(self.graph.plan(time)?);
         self.scope.batches().write().insert(Arc::clone(&batch));
-        let jobs = self.graph.jobs(time, &self.scope.batches().read())?;
-        self.runner.submit(&batch, jobs);
-        Ok(())
+        let jobs = self.graph.jobs(time, &self.scope.batches().read());
+        match jobs {
+            Ok(jobs) => {
+                self.runner.submit(&batch, jobs);
+                Ok(())
+            }
+            Err(error) => {
+                // None of its jobs runs: the batch must leave no trace, and its input goes to the next one.
+                self.graph.discard(time);
+                self.scope.batches().write().remove(time);
+                self.graph.give_back(&batch);
+                Err(error)
+            }
+        }
     }
 
     fn forget(&self, time: Time) {

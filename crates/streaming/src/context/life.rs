@@ -247,6 +247,7 @@ impl Inner {
 
     fn ended(&self, state: StreamingContextState) {
         self.scope.set_state(state);
+        self.scope.dismantle();
         ACTIVE.lock().retain(|other| !std::ptr::eq(other.as_ptr(), self));
         self.progress.stopped();
     }
@@ -254,7 +255,7 @@ impl Inner {
 
 impl Drop for Inner {
     fn drop(&mut self) {
-        if matches!(*self.phase.lock(), Phase::Active(_)) {
+        if !matches!(*self.phase.lock(), Phase::Stopped) {
             self.stop(false);
         }
     }

@@ -3,13 +3,10 @@
 
 pub(crate) mod endpoint;
 pub(crate) mod node;
+pub(crate) mod past;
 pub(crate) mod scope;
 
-use std::{
-    fmt,
-    panic::Location,
-    sync::{Arc, Weak},
-};
+use std::{fmt, panic::Location, sync::Arc};
 
 use dstreams_rdd::{Data, Rdd, Wire};
 
@@ -111,11 +108,6 @@ impl<T: Data> DStream<T> {
         Arc::clone(&self.node) as Arc<dyn AnyNode>
     }
 
-    /// For streams that are made from their own past.
-    pub(crate) fn weak_node(&self) -> Weak<Node<T>> {
-        Arc::downgrade(&self.node)
-    }
-
     pub(crate) fn meta(&self) -> &NodeMeta {
         self.node.meta()
     }
@@ -200,7 +192,8 @@ impl<T: Data> DStream<T> {
 }
 
 impl<T: Wire> DStream<T> {
-    /// Keeps every dataset of the stream at `level` once it has been computed, until it is forgotten.
+    /// Keeps every dataset of the stream at `level` once it has been computed, until it is forgotten. The last level set
+    /// before the start counts. A [window](Self::window) keeps the batches that it is made of instead.
     ///
     /// ```
     /// # use dstreams_streaming::{testing::run_batches, StorageLevel};
@@ -209,14 +202,16 @@ impl<T: Wire> DStream<T> {
     /// # Ok::<(), dstreams_streaming::Error>(())
     /// ```
     pub fn persist(&self, level: dstreams_rdd::StorageLevel) -> Self {
-        self.keep_with(Box::new(move |rdd: &Rdd<T>| {
-            let _kept = rdd.persist(level);
-        }))
+        self.keep_with(
+            &(Arc::new(move |rdd: &Rdd<T>| {
+                let _kept = rdd.persist(level);
+            }) as Keep<T>),
+        )
     }
 
     /// Sets how often the stream is checkpointed: every `interval`, which must be a multiple of the slide. Its datasets
-    /// are kept in memory. Streams with a state are checkpointed without being told; five to ten slides are a good
-    /// interval.
+    /// are kept in memory unless told otherwise. Streams with a state are checkpointed without being told; five to ten
+    /// slides are a good interval.
     ///
     /// ```
     /// # use dstreams_streaming::{testing::run_batches, time::seconds};
@@ -227,7 +222,8 @@ impl<T: Wire> DStream<T> {
     pub fn checkpoint(&self, interval: Duration) -> Self {
         if self.is_open_for("change the checkpoint interval") {
             self.meta().set_checkpoint_interval(interval);
-            return self.persist(dstreams_rdd::StorageLevel::MEMORY_ONLY);
+            self.cut_at_checkpoints();
+            self.cache_by_default();
         }
         self.clone()
     }
@@ -243,13 +239,15 @@ impl<T: Data> DStream<T> {
     /// # Ok::<(), dstreams_streaming::Error>(())
     /// ```
     pub fn cache(&self) -> Self {
-        self.keep_with(Box::new(|rdd: &Rdd<T>| {
-            let _kept = rdd.cache();
-        }))
+        self.keep_with(&in_memory())
     }
 
-    /// Keeps every dataset of the stream in the way of `keep`; the first way that is set stays.
-    pub(crate) fn keep_with(&self, keep: Keep<T>) -> Self {
+    /// As [`cache`](Self::cache), but what the program asks for comes first.
+    pub(crate) fn cache_by_default(&self) {
+        self.node.keep_by_default(&in_memory());
+    }
+
+    fn keep_with(&self, keep: &Keep<T>) -> Self {
         if self.is_open_for("change the storage level") {
             self.node.keep_with(keep);
         }
@@ -267,4 +265,10 @@ impl<T: Data> DStream<T> {
         }
         open
     }
+}
+
+fn in_memory<T: Data>() -> Keep<T> {
+    Arc::new(|rdd| {
+        let _kept = rdd.cache();
+    })
 }

@@ -11,7 +11,7 @@ use std::{
 use dstreams_rdd::{Data, Rdd};
 use parking_lot::Mutex;
 
-use super::NewStream;
+use super::{DStream, NewStream};
 use crate::{
     error::Result,
     input::Batches,
@@ -23,6 +23,21 @@ use crate::{
 pub(crate) trait StreamNode<T>: Send + Sync {
     /// The dataset at `time`; nothing when the stream has none, which is different from an empty one.
     fn compute(&self, time: Time, batches: &Batches) -> Result<Option<Rdd<T>>>;
+
+    /// Whose datasets are kept when those of the stream are to be.
+    fn keeps(&self) -> Keeps<'_, T> {
+        Keeps::Own
+    }
+}
+
+/// The streams that a storage level is for.
+pub(crate) enum Keeps<'a, T> {
+    /// The stream itself.
+    Own,
+    /// In its place another one, which has the same records.
+    Instead(&'a DStream<T>),
+    /// Itself and another one.
+    Both(&'a DStream<T>),
 }
 
 impl<T, F> StreamNode<T> for F
@@ -35,23 +50,57 @@ where
 }
 
 /// Sets how a new dataset is kept.
-pub(crate) type Keep<T> = Box<dyn Fn(&Rdd<T>) + Send + Sync>;
+pub(crate) type Keep<T> = Arc<dyn Fn(&Rdd<T>) + Send + Sync>;
 
 /// A stream: its place in the graph, how it computes, and what it has computed.
 pub(crate) struct Node<T> {
     meta: NodeMeta,
     kind: Box<dyn StreamNode<T>>,
-    keep: OnceLock<Keep<T>>,
+    keep: Mutex<Option<Keep<T>>>,
+    /// Makes a dataset forget what it was computed from, when a checkpoint is due.
+    cut: OnceLock<fn(&Rdd<T>)>,
     remembered: Mutex<BTreeMap<Time, Rdd<T>>>,
 }
 
 impl<T: Data> Node<T> {
     pub(crate) fn new(meta: NodeMeta, kind: impl StreamNode<T> + 'static) -> Self {
-        Self { meta, kind: Box::new(kind), keep: OnceLock::new(), remembered: Mutex::default() }
+        Self {
+            meta,
+            kind: Box::new(kind),
+            keep: Mutex::default(),
+            cut: OnceLock::new(),
+            remembered: Mutex::default(),
+        }
     }
 
-    pub(crate) fn keep_with(&self, keep: Keep<T>) {
-        let _first_level_stays = self.keep.set(keep);
+    /// Keeps new datasets with `keep`, and no longer as was asked for before.
+    pub(crate) fn keep_with(&self, keep: &Keep<T>) {
+        self.for_kept(&|present| *present = Some(Arc::clone(keep)));
+    }
+
+    /// Keeps new datasets with `keep` unless something else has been or will be asked for.
+    pub(crate) fn keep_by_default(&self, keep: &Keep<T>) {
+        self.for_kept(&|present| {
+            present.get_or_insert_with(|| Arc::clone(keep));
+        });
+    }
+
+    fn for_kept(&self, set: &dyn Fn(&mut Option<Keep<T>>)) {
+        let (own, other) = match self.kind.keeps() {
+            Keeps::Own => (true, None),
+            Keeps::Instead(other) => (false, Some(other)),
+            Keeps::Both(other) => (true, Some(other)),
+        };
+        if own {
+            set(&mut self.keep.lock());
+        }
+        if let Some(other) = other {
+            other.node.for_kept(set);
+        }
+    }
+
+    pub(crate) fn cut_with(&self, cut: fn(&Rdd<T>)) {
+        let _always_the_same = self.cut.set(cut);
     }
 
     pub(crate) fn rdd_at(&self, time: Time, batches: &Batches) -> Result<Option<Rdd<T>>> {
@@ -66,8 +115,13 @@ impl<T: Data> Node<T> {
             Some(name) => rdd.named(name),
             None => rdd,
         };
-        if let Some(keep) = self.keep.get() {
+        if let Some(keep) = &*self.keep.lock() {
             keep(&rdd);
+        }
+        if let Some(cut) = self.cut.get()
+            && self.meta.is_checkpoint_due(time)
+        {
+            cut(&rdd);
         }
         self.remembered.lock().insert(time, rdd.clone());
         Ok(Some(rdd))
@@ -88,6 +142,9 @@ pub(crate) trait AnyNode: Send + Sync {
     /// Forgets the datasets at and before `time`.
     fn forget(&self, time: Time);
 
+    /// Forgets the dataset at `time` alone.
+    fn discard(&self, time: Time);
+
     /// The times of the datasets that are remembered.
     fn remembered(&self) -> Vec<Time>;
 
@@ -98,6 +155,10 @@ pub(crate) trait AnyNode: Send + Sync {
 impl<T: Data> AnyNode for Node<T> {
     fn meta(&self) -> &NodeMeta {
         &self.meta
+    }
+
+    fn discard(&self, time: Time) {
+        let _discarded = self.remembered.lock().remove(&time);
     }
 
     fn forget(&self, time: Time) {
@@ -114,7 +175,7 @@ impl<T: Data> AnyNode for Node<T> {
     }
 
     fn is_kept(&self) -> bool {
-        self.keep.get().is_some()
+        self.keep.lock().is_some()
     }
 }
 
@@ -182,6 +243,11 @@ impl NodeMeta {
 
     pub(crate) fn set_checkpoint_interval(&self, interval: Duration) {
         *self.checkpoint.lock() = Some(interval);
+    }
+
+    fn is_checkpoint_due(&self, time: Time) -> bool {
+        let Some((interval, zero)) = self.checkpoint_interval().zip(self.zero()) else { return false };
+        (time - zero).is_multiple_of(interval)
     }
 
     /// How long its datasets are remembered.

@@ -130,6 +130,12 @@ impl Scope {
         self.outputs.lock().clone()
     }
 
+    /// Drops inputs and outputs. Their streams hold the scope in turn, so that without this nothing of a context would
+    /// ever be freed.
+    pub(crate) fn dismantle(&self) {
+        let _streams = (std::mem::take(&mut *self.inputs.lock()), std::mem::take(&mut *self.outputs.lock()));
+    }
+
     /// Whether the graph may still grow; otherwise the attempt is kept as an error.
     pub(crate) fn check_open(&self) -> bool {
         let verb = match self.state() {

@@ -101,16 +101,28 @@ impl RunningGraph {
                 }
                 Ok(None) => {}
                 Err(error) => {
-                    for input in &self.inputs {
-                        if let Some(planned) = batch.inputs.get(&input.id()) {
-                            input.give_back(planned);
-                        }
-                    }
+                    self.give_back(&batch);
                     return Err(error);
                 }
             }
         }
         Ok(batch)
+    }
+
+    /// Returns the input of a batch that does not come to be to its sources.
+    pub(crate) fn give_back(&self, batch: &Batch) {
+        for input in &self.inputs {
+            if let Some(planned) = batch.inputs.get(&input.id()) {
+                input.give_back(planned);
+            }
+        }
+    }
+
+    /// Drops the datasets of a batch that does not come to be.
+    pub(crate) fn discard(&self, time: Time) {
+        for node in &self.nodes {
+            node.discard(time);
+        }
     }
 
     /// Makes the jobs of a batch that is in `batches`: one per output that has a dataset then. When one cannot be

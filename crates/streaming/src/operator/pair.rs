@@ -285,7 +285,7 @@ fn pushed<V>(mut values: Vec<V>, value: V) -> Vec<V> {
     values
 }
 
-fn appended<V>(mut values: Vec<V>, mut more: Vec<V>) -> Vec<V> {
+pub(super) fn appended<V>(mut values: Vec<V>, mut more: Vec<V>) -> Vec<V> {
     values.append(&mut more);
     values
 }

@@ -1,18 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 //! `update_state_by_key`: a state per key that every batch updates, whether the key has values in it or not.
 
-use std::sync::{Arc, OnceLock, Weak};
+use std::sync::Arc;
 
 use dstreams_rdd::{ArcPartitioner, Data, Key, Partitioning, Rdd, RddContext, Wire};
 
 use crate::{
-    dstream::{
-        DStream, NewStream,
-        node::{Node, StreamNode},
-    },
+    dstream::{DStream, NewStream, node::StreamNode, past::Past},
     error::Result,
     input::Batches,
-    time::{Duration, Time, seconds},
+    time::{Duration, Time},
 };
 
 /// How states are kept. Made from a number of partitions, a partitioner or the first states where only that matters.
@@ -235,24 +232,17 @@ impl<K: Key, V: Wire> DStream<(K, V)> {
             slide: self.slide(),
             parents: vec![self.any_node()],
             reach: Duration::ZERO,
-            checkpoint: Some(default_checkpoint_interval(self.slide())),
+            checkpoint: None,
         };
-        let own = Arc::new(OnceLock::new());
-        let state = StateNode {
+        DStream::from_past(self.scope(), new, |past| StateNode {
             context: self.rdd_context().clone(),
             parent: self.clone(),
             slide: self.slide(),
             partitioning: self.partitioning(options.partitioning),
             initial: options.initial,
             update,
-            own: Arc::clone(&own),
-        };
-        let stream = DStream::new(self.scope(), new, state);
-        let _first = own.set(stream.weak_node());
-        // What a batch leaves behind is all that the next one needs: the batches before it can be forgotten.
-        stream.keep_with(Box::new(|states: &Rdd<(K, S)>| {
-            let _kept = states.local_checkpoint();
-        }))
+            past,
+        })
     }
 }
 
@@ -262,15 +252,6 @@ pub type KeyUpdates<K, V, S> = Box<dyn Iterator<Item = (K, Vec<V>, Option<S>)>>;
 /// The values of each key in a batch beside its state, if any.
 type Groups<K, V, S> = Rdd<(K, (Vec<V>, Vec<S>))>;
 
-/// A state stream's way to its own past.
-type OwnNode<K, S> = Weak<Node<(K, S)>>;
-
-/// Ten seconds, or the first multiple of the slide after that.
-fn default_checkpoint_interval(slide: Duration) -> Duration {
-    let (least, slide_ms) = (seconds(10).as_millis(), slide.as_millis().max(1));
-    slide * ((least + slide_ms - 1) / slide_ms)
-}
-
 /// The states after each batch, made from those after the batch before.
 struct StateNode<K: 'static, V, S, F> {
     context: RddContext,
@@ -279,8 +260,7 @@ struct StateNode<K: 'static, V, S, F> {
     partitioning: Partitioning<K>,
     initial: Option<Rdd<(K, S)>>,
     update: F,
-    /// The node that this is the inside of.
-    own: Arc<OnceLock<OwnNode<K, S>>>,
+    past: Past<(K, S)>,
 }
 
 impl<K, V, S, F> StreamNode<(K, S)> for StateNode<K, V, S, F>
@@ -295,10 +275,7 @@ where
         if batches.get(time).is_none() {
             return Ok(None);
         }
-        let before = match self.own.get().and_then(Weak::upgrade) {
-            Some(own) => own.rdd_at(time - self.slide, batches)?,
-            None => None,
-        };
+        let before = self.past.rdd_at(time - self.slide, batches)?;
         let data = self.parent.rdd_at(time, batches)?;
         let states = match (before, &data, &self.initial) {
             (Some(states), _, _) => states,
@@ -314,19 +291,4 @@ where
 
 fn nothing<T: Data>(context: &RddContext) -> Rdd<T> {
     context.parallelize_in(Vec::new(), 1)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn checkpoints_are_ten_seconds_apart_or_a_little_more() {
-        for (slide, interval) in
-            [(1000, 10_000), (3000, 12_000), (500, 10_000), (20_000, 20_000), (10_000, 10_000)]
-        {
-            let slide = Duration::from_millis(slide);
-            assert_eq!(default_checkpoint_interval(slide), Duration::from_millis(interval));
-        }
-    }
 }

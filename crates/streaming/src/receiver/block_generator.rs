@@ -9,7 +9,7 @@ use std::{
     thread::JoinHandle,
 };
 
-use dstreams_rdd::BoxError;
+use dstreams_rdd::{BoxError, panic_text};
 use parking_lot::{Condvar, Mutex, MutexGuard};
 
 use super::block::BlockId;
@@ -380,27 +380,42 @@ impl<T, L: BlockListener<T>> Shared<T, L> {
 
     /// Hands the blocks to the listener until no more will come.
     fn push_blocks(&self) {
-        loop {
-            let (id, records) = {
-                let mut buffer = self.buffer.lock();
-                loop {
-                    if let Some(block) = buffer.waiting.pop_front() {
-                        self.changed.notify_all();
-                        break block;
-                    }
-                    if buffer.phase >= Phase::StoppedGeneratingBlocks {
-                        return;
-                    }
-                    self.changed.wait(&mut buffer);
-                }
-            };
+        let mut given_up = 0;
+        while let Some((id, records)) = self.next_block() {
+            let count = records.len();
+            if self.abandoned.is_raised() {
+                given_up += count;
+                continue;
+            }
             let pushed = catch_unwind(AssertUnwindSafe(|| self.listener.on_push_block(id, records)));
             let error = match pushed {
                 Ok(Ok(())) => continue,
+                Ok(Err(_)) if self.abandoned.is_raised() => {
+                    given_up += count;
+                    continue;
+                }
                 Ok(Err(error)) => error,
-                Err(_) => "the listener of the block generator panicked".into(),
+                Err(panic) => panic_text(&*panic).into(),
             };
             self.listener.on_error(&format!("Error in block pushing thread: cannot store {id}"), error);
+        }
+        if given_up > 0 {
+            tracing::info!(stream = %self.stream, records = given_up, "records were received and not stored any more");
+        }
+    }
+
+    /// Waits for the next block; nothing once no more will come.
+    fn next_block(&self) -> Option<(BlockId, Vec<T>)> {
+        let mut buffer = self.buffer.lock();
+        loop {
+            if let Some(block) = buffer.waiting.pop_front() {
+                self.changed.notify_all();
+                return Some(block);
+            }
+            if buffer.phase >= Phase::StoppedGeneratingBlocks {
+                return None;
+            }
+            self.changed.wait(&mut buffer);
         }
     }
 }

@@ -25,6 +25,34 @@ use crate::{
 ///
 /// Both wait when the stream cannot take more, and fail once the context has stopped: then a thread of a receiver
 /// returns.
+///
+/// ```
+/// use dstreams_streaming::{BoxError, clock::Waited, time::milliseconds};
+/// use dstreams_streaming::{receiver::{Receiver, ReceiverHandle}, testing::TestContext};
+///
+/// /// A sensor that is asked every 100 ms.
+/// struct Sensor;
+///
+/// impl Receiver for Sensor {
+///     type Record = f64;
+///     fn on_start(&mut self, handle: ReceiverHandle<f64>) -> Result<(), BoxError> {
+///         handle.spawn("sensor", |handle| {
+///             while handle.clock().sleep(milliseconds(100), handle.stop_flag()) == Waited::Reached {
+///                 match "21.5".parse() {
+///                     Ok(degrees) => handle.store(degrees)?,
+///                     Err(_) => handle.dead_record("the sensor gave no number"),
+///                 }
+///             }
+///             Ok(())
+///         })
+///     }
+/// }
+///
+/// let test = TestContext::new()?;
+/// let seen = test.collect(&test.context().receiver_stream(Sensor));
+/// test.run_until(|| seen.batches().concat().contains(&21.5))?;
+/// # Ok::<(), dstreams_streaming::Error>(())
+/// ```
 pub struct ReceiverHandle<T> {
     link: Arc<Link<T>>,
     session: u64,
@@ -71,13 +99,17 @@ impl<T: Wire> ReceiverHandle<T> {
     /// Stores a block. When this returns without an error the records are stored, and will be in a batch. The rate is
     /// not limited.
     pub fn store_block(&self, records: Vec<T>) -> Result<BlockInfo> {
-        self.store_block_with(records, BTreeMap::new())
+        self.store_block_with(records, &BTreeMap::new())
     }
 
     /// As [`store_block`](Self::store_block), with something to say about it: listeners find it in the metadata of
     /// the batch.
-    pub fn store_block_with(&self, records: Vec<T>, metadata: BTreeMap<String, String>) -> Result<BlockInfo> {
-        self.link.store.store_whole(records, &metadata)
+    pub fn store_block_with(
+        &self,
+        records: Vec<T>,
+        metadata: &BTreeMap<String, String>,
+    ) -> Result<BlockInfo> {
+        self.link.store.store_whole(records, metadata)
     }
 
     /// As [`store_block`](Self::store_block), of records that may fail to come: the first error is returned and
