@@ -6,6 +6,7 @@ use std::{
     fs,
     io::{BufRead, BufReader, Read, Write},
     net::TcpListener,
+    os::fd::OwnedFd,
     process::{Child, ChildStdout, Command, ExitStatus, Stdio},
 };
 
@@ -141,6 +142,25 @@ fn a_source_that_is_not_there_yet_is_waited_for() {
     let (_, errors, status) = demo.finish();
     assert!(status.success(), "{errors}");
     assert!(errors.contains(&address.to_string()), "the failed attempts are reported: {errors}");
+}
+
+#[test]
+fn a_closed_terminal_disturbs_nobody() {
+    let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let source = format!("socket://{address}");
+    let settings =
+        ["--source", &source, "--interval", "100ms", "--conf", "spark.streaming.receiverRestartDelay=100ms"];
+    let mut demo = Demo::start(&settings);
+    // From here on whoever has something to say is told that the pipe is broken.
+    demo.process.stderr = None;
+    demo.read_until(|line| records_of(line) == Some(0));
+    let (reader, _closed) = std::io::pipe().unwrap();
+    drop(std::mem::replace(&mut demo.stdout, BufReader::new(ChildStdout::from(OwnedFd::from(reader)))));
+    let server = TcpListener::bind(address).unwrap();
+    let (mut connection, _) = server.accept().unwrap();
+    connection.write_all(b"nobody reads this\n").unwrap();
+    demo.signal("-INT");
+    assert!(demo.process.wait().unwrap().success());
 }
 
 #[test]

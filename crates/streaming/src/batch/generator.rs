@@ -11,6 +11,7 @@ use crate::{
     dstream::scope::Scope,
     error::{Error, Result},
     graph::RunningGraph,
+    output::guarded,
     time::Time,
     timer::{RecurringTimer, RunningTimer, StopTimer},
 };
@@ -110,22 +111,34 @@ struct Worker {
 impl Worker {
     fn work(&self, messages: &Receiver<Message>) {
         for message in messages {
-            match message {
-                Message::Generate(time) => self.generate(time),
-                Message::Completed(time) => self.forget(time),
-                Message::Drain(time) => {
-                    if self.graph.inputs().iter().any(|input| input.has_unplanned()) {
-                        self.generate(time);
-                    }
-                }
-                Message::Stop => return,
+            let outcome = guarded(|| Ok(self.handle(&message)));
+            match outcome {
+                Ok(true) => {}
+                Ok(false) => return,
+                // A panic outside of user code would otherwise end the thread, and the context would wait for ever.
+                Err(error) => self.progress.report(&error),
             }
         }
     }
 
+    /// Does what a message says; false after the last one.
+    fn handle(&self, message: &Message) -> bool {
+        match *message {
+            Message::Generate(time) => self.generate(time),
+            Message::Completed(time) => self.forget(time),
+            Message::Drain(time) => {
+                if self.graph.inputs().iter().any(|input| input.has_unplanned()) {
+                    self.generate(time);
+                }
+            }
+            Message::Stop => return false,
+        }
+        true
+    }
+
     fn generate(&self, time: Time) {
         if let Err(error) = self.try_generate(time) {
-            self.progress.report(error);
+            self.progress.report(&error);
             self.forget(time);
         }
         self.progress.batch_generated(time);

@@ -52,12 +52,15 @@ impl Progress {
         self.changed.notify_all();
     }
 
-    pub(crate) fn report(&self, error: Error) {
+    pub(crate) fn report(&self, error: &Error) {
+        {
+            let mut state = self.state.lock();
+            state.error = Some(error.clone());
+            state.tell();
+            self.changed.notify_all();
+        }
+        // Last, so that a subscriber which panics cannot keep the error from those who wait for it.
         tracing::error!(%error, "streaming error");
-        let mut state = self.state.lock();
-        state.error = Some(error);
-        state.tell();
-        self.changed.notify_all();
     }
 
     pub(crate) fn stopped(&self) {

@@ -14,6 +14,7 @@ use crate::{
     event::{BatchInfo, ListenerBus, OutputOperationInfo, StreamingEvent},
     graph::Job,
     input::Batch,
+    output::guarded,
     time::Time,
 };
 
@@ -68,7 +69,7 @@ impl Runner {
                 let (shared, jobs): (_, Receiver<QueuedJob>) = (Arc::clone(&shared), receiver.clone());
                 std::thread::Builder::new()
                     .name(format!("dstreams-job-{number}"))
-                    .spawn(move || jobs.iter().for_each(|job| shared.run(job)))
+                    .spawn(move || jobs.iter().for_each(|job| shared.run_or_report(job)))
             })
             .collect::<std::io::Result<Vec<_>>>()
             .map_err(|cause| Error::system("start the job threads", cause))?;
@@ -131,6 +132,19 @@ impl Runner {
 }
 
 impl Shared {
+    /// A panic outside of user code would otherwise end the thread, and the context would wait for ever.
+    fn run_or_report(&self, job: QueuedJob) {
+        let batch = job.batch;
+        let outcome = guarded(|| {
+            self.run(job);
+            Ok(())
+        });
+        if let Err(error) = outcome {
+            self.progress.report(&error);
+            self.progress.batch_ended(batch);
+        }
+    }
+
     fn run(&self, job: QueuedJob) {
         if self.abandoned.is_raised() {
             return;
@@ -164,7 +178,7 @@ impl Shared {
             batch.jobs_left == 0
         });
         if let Some(error) = failure {
-            self.progress.report(error);
+            self.progress.report(&error);
         }
         if done == Some(true) {
             let batch = self.running.lock().remove(&job.batch);
