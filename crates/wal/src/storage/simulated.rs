@@ -54,6 +54,7 @@ struct State {
     faults: Vec<Fault>,
     short_writes: bool,
     syncs_held: bool,
+    stale_list: Option<Vec<String>>,
 }
 
 /// A disk. Clones are the same disk.
@@ -80,6 +81,11 @@ impl Disk {
     pub(crate) fn hold_syncs(&self, hold: bool) {
         self.0.0.lock().syncs_held = hold;
         self.0.1.notify_all();
+    }
+
+    /// The next list is this one.
+    pub(crate) fn list_once(&self, names: Vec<String>) {
+        self.0.0.lock().stale_list = Some(names);
     }
 
     /// The files and what is in them.
@@ -142,7 +148,10 @@ impl Storage for Disk {
     }
 
     fn list(&self, dir: &Path) -> io::Result<Vec<String>> {
-        let state = self.0.0.lock();
+        let mut state = self.0.0.lock();
+        if let Some(names) = state.stale_list.take() {
+            return Ok(names);
+        }
         let name = |path: &PathBuf| Some(path.strip_prefix(dir).ok()?.to_str()?.to_owned());
         Ok(state.named.keys().filter_map(name).collect())
     }

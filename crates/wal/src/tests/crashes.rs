@@ -3,10 +3,13 @@
 
 use std::io::ErrorKind;
 
-use super::{reader_on, records, small_segments, writer_on};
+use super::{DIR, reader_on, records, small_segments, writer_on};
 use crate::{
     Durability, Error, Writer,
-    storage::simulated::{Disk, Fault, Operation},
+    storage::{
+        Storage,
+        simulated::{Disk, Fault, Operation},
+    },
 };
 
 const LAST: u8 = 12;
@@ -90,6 +93,42 @@ fn what_was_confirmed_survives_a_crash_at_any_operation() {
             assert!(reader_on(&disk).read_all().unwrap().torn().is_empty());
         }
     }
+}
+
+#[test]
+fn a_closed_log_is_durable_even_if_it_was_only_flushed() {
+    let disk = Disk::default();
+    let (confirmed, errors) = run(&disk, Durability::Flush);
+    assert!(errors.is_empty() && confirmed.last() == Some(&LAST));
+    assert!(numbers(&disk.crash(false, 0)).into_iter().eq(FIRST_KEPT..=LAST));
+}
+
+#[test]
+fn what_was_cleaned_does_not_come_back_after_a_crash() {
+    let disk = Disk::default();
+    let writer = writer_on(&disk, small_segments(Durability::Fsync)).unwrap();
+    for n in 0..=CLEANED_AFTER {
+        append(&writer, n).unwrap();
+    }
+    assert_eq!(writer.clean(1_003).unwrap(), 3);
+    assert!(numbers(&disk.crash(false, 0)).into_iter().eq(FIRST_KEPT..=CLEANED_AFTER));
+}
+
+#[test]
+fn a_log_that_is_cleaned_while_it_is_listed_is_listed_again() {
+    let disk = Disk::default();
+    let writer = writer_on(&disk, small_segments(Durability::Fsync)).unwrap();
+    for n in 0..=CLEANED_AFTER {
+        append(&writer, n).unwrap();
+    }
+    let mut names = disk.list(DIR.as_ref()).unwrap();
+    writer.clean(1_003).unwrap();
+    // All that were there, and then a list without one from the middle.
+    disk.list_once(names.clone());
+    assert!(numbers(&disk).into_iter().eq(FIRST_KEPT..=CLEANED_AFTER));
+    names.remove(1);
+    disk.list_once(names);
+    assert!(numbers(&disk).into_iter().eq(FIRST_KEPT..=CLEANED_AFTER));
 }
 
 #[test]

@@ -84,4 +84,5 @@ fn closing_waits_for_the_appends_that_have_begun() {
     }
     closing.join().unwrap().unwrap();
     assert_eq!(records(&reader_on(&disk)).len(), 7);
+    writer_on(&disk, rolling_each_second()).expect("the lock is free");
 }
