@@ -122,19 +122,22 @@ pub(crate) fn recover(storage: &dyn Storage, dir: &Path) -> Result<Recovered> {
     Ok(Recovered { last: None, torn })
 }
 
+/// Ends a segment after its last whole record, durably.
 fn cut(storage: &dyn Storage, mut cursor: Cursor, torn: &mut Vec<TornTail>) -> Result<(SegmentHeader, u64)> {
-    let mut record = Vec::new();
-    let end = loop {
+    let (mut record, file) = (Vec::new(), cursor.path().to_owned());
+    loop {
         match cursor.next(&mut record)? {
             Step::Record(_) => {}
-            Step::End => break cursor.position(),
+            Step::End => break,
             Step::Torn => {
-                let (offset, file) = (cursor.position(), cursor.path().to_owned());
-                storage.truncate(&file, offset).map_err(Error::io("truncate", &file))?;
+                let (file, offset) = (file.clone(), cursor.position());
                 torn.push(TornTail { file, offset, bytes: cursor.length() - offset });
-                break offset;
+                break;
             }
         }
-    };
+    }
+    // Even if nothing is cut: the last records may be on no disk yet, and the next segment will insist on them.
+    let end = cursor.position();
+    storage.truncate(&file, end).map_err(Error::io("truncate", &file))?;
     Ok((cursor.header(), end))
 }

@@ -94,7 +94,7 @@ impl Writer {
     ///
     /// Records are in the log in the order in which they were appended, whatever their times; a record later than the
     /// stop of the current segment begins a new one. After an error the record is not in the log, with one exception:
-    /// when the machine fails before another append succeeds, it may be.
+    /// when the disk refused to take it back as well and no later append succeeds, it may be.
     pub fn append(&self, record: &[u8], time: i64) -> Result<Handle> {
         if record.len() > MAX_RECORD {
             return Err(Error::TooLong { length: record.len(), limit: MAX_RECORD });

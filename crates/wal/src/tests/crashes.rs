@@ -104,6 +104,21 @@ fn a_closed_log_is_durable_even_if_it_was_only_flushed() {
 }
 
 #[test]
+fn what_recovery_has_found_is_durable_before_the_next_segment_insists_on_it() {
+    let disk = Disk::default();
+    let writer = writer_on(&disk, small_segments(Durability::Fsync)).unwrap();
+    append(&writer, 0).unwrap();
+    // The process ends while the record is written, but with no harm to the machine.
+    disk.fail(&[Fault::Each(Operation::Sync), Fault::Each(Operation::Truncate)]);
+    append(&writer, 1).unwrap_err();
+    drop(writer);
+    disk.fail(&[]);
+    let writer = writer_on(&disk, small_segments(Durability::Fsync)).unwrap();
+    append(&writer, 2).unwrap();
+    assert_eq!(numbers(&disk.crash(false, 0)), [0, 1, 2]);
+}
+
+#[test]
 fn what_was_cleaned_does_not_come_back_after_a_crash() {
     let disk = Disk::default();
     let writer = writer_on(&disk, small_segments(Durability::Fsync)).unwrap();
