@@ -1,0 +1,160 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Reads a log: one record by its handle, or all of them in order, with one record in memory at a time.
+
+use std::{fmt, path::PathBuf, sync::Arc, vec};
+
+use crate::{
+    cursor::{Cursor, Opened, Step},
+    error::{Error, Result},
+    frame::Handle,
+    recovery::{self, TornTail},
+    segment::Segment,
+    storage::{Local, Storage},
+};
+
+/// Reads the log in a directory. It takes no lock and writes nothing, not even the directory.
+///
+/// ```
+/// # let dir = tempfile::tempdir()?;
+/// let reader = dstreams_wal::Reader::new(dir.path().join("unused"));
+/// assert!(reader.read_all()?.next().is_none());
+/// assert!(!dir.path().join("unused").exists());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct Reader {
+    storage: Arc<dyn Storage>,
+    dir: PathBuf,
+}
+
+impl Reader {
+    /// A reader of the log in the directory, which need not exist.
+    pub fn new(dir: impl Into<PathBuf>) -> Self {
+        Self::on(Arc::new(Local), dir.into())
+    }
+
+    pub(crate) fn on(storage: Arc<dyn Storage>, dir: PathBuf) -> Self {
+        Self { storage, dir }
+    }
+
+    /// The record that an append returned this handle for. Fails if it was cleaned or is damaged.
+    pub fn read(&self, handle: &Handle) -> Result<Vec<u8>> {
+        let mut record = Vec::new();
+        match Cursor::open(&*self.storage, &self.dir, handle.segment)? {
+            Opened::Segment(mut cursor) => cursor.read(handle, &mut record)?,
+            Opened::Short(_) => {
+                let file = self.dir.join(handle.segment.to_string());
+                return Err(Error::corrupt(&file, 0, "it ends within its header"));
+            }
+        }
+        Ok(record)
+    }
+
+    /// All records, in the order in which they were appended. What is appended from now on may or may not be among them.
+    ///
+    /// Fails if segments are missing between others or a header is damaged. Segments that are cleaned while the records
+    /// are read are left out, unless the reading has come to them.
+    pub fn read_all(&self) -> Result<Records> {
+        let chain = recovery::chain(&*self.storage, &self.dir)?;
+        Ok(Records {
+            reader: self.clone(),
+            oldest: chain.links.first().map(|(segment, _)| *segment),
+            links: chain.links.into_iter(),
+            current: None,
+            torn: chain.torn.into_iter().collect(),
+        })
+    }
+}
+
+/// A record of a log and where it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Record {
+    /// Where it is.
+    pub handle: Handle,
+    /// What was appended.
+    pub bytes: Vec<u8>,
+}
+
+/// The records of a log in order. After an error there are no more.
+#[must_use = "records are read as the iterator is advanced"]
+pub struct Records {
+    reader: Reader,
+    oldest: Option<Segment>,
+    links: vec::IntoIter<(Segment, Option<u64>)>,
+    current: Option<Cursor>,
+    torn: Vec<TornTail>,
+}
+
+impl Records {
+    /// What unfinished writes left at the end of the log; complete once the last record was read.
+    pub fn torn(&self) -> &[TornTail] {
+        &self.torn
+    }
+
+    fn advance(&mut self) -> Result<Option<Record>> {
+        loop {
+            let Some(cursor) = &mut self.current else {
+                let Some((segment, end)) = self.links.next() else { return Ok(None) };
+                self.current = self.open(segment)?.map(|cursor| cursor.sealed_at(end));
+                continue;
+            };
+            let mut bytes = Vec::new();
+            match cursor.next(&mut bytes)? {
+                Step::Record(handle) => return Ok(Some(Record { handle, bytes })),
+                Step::End => {}
+                Step::Torn => self.torn.push(TornTail {
+                    file: cursor.path().to_owned(),
+                    offset: cursor.position(),
+                    bytes: cursor.length() - cursor.position(),
+                }),
+            }
+            self.current = None;
+        }
+    }
+
+    /// Opens a segment, unless it was cleaned since the log was listed.
+    fn open(&self, segment: Segment) -> Result<Option<Cursor>> {
+        let Reader { storage, dir } = &self.reader;
+        match Cursor::open(&**storage, dir, segment) {
+            Ok(Opened::Segment(cursor)) => Ok(Some(cursor)),
+            Ok(Opened::Short(_)) => {
+                Err(Error::corrupt(&dir.join(segment.to_string()), 0, "it ends within its header"))
+            }
+            Err(error) if error.is_not_found() => {
+                // Cleaning goes from the oldest on, so an older one that is still there says that it was not cleaning.
+                let still = recovery::segments(&**storage, dir)?;
+                let older =
+                    still.into_iter().rev().find(|other| *other < segment && Some(*other) >= self.oldest);
+                older.map_or(Ok(None), |older| {
+                    let (after, before) = (dir.join(older.to_string()), dir.join(segment.to_string()));
+                    Err(Error::Missing { after, before })
+                })
+            }
+            Err(error) => Err(error),
+        }
+    }
+}
+
+impl Iterator for Records {
+    type Item = Result<Record>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let next = self.advance().transpose();
+        if !matches!(next, Some(Ok(_))) {
+            self.current = None;
+            self.links = Vec::new().into_iter();
+        }
+        next
+    }
+}
+
+impl std::iter::FusedIterator for Records {}
+
+impl fmt::Debug for Records {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Records")
+            .field("dir", &self.reader.dir)
+            .field("torn", &self.torn)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Scenarios of a whole log, on the local disk or on one that fails.
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+mod crashes;
+mod damage;
+mod scenarios;
+mod threads;
+
+use std::{path::Path, sync::Arc, time::Duration};
+
+use crate::{Durability, Options, Reader, Result, Writer, storage::simulated::Disk};
+
+/// Where the log is on a simulated disk.
+const DIR: &str = "/log";
+
+fn rolling_each_second() -> Options {
+    Options { rolling_interval: Duration::from_secs(1), ..Options::default() }
+}
+
+fn small_segments(durability: Durability) -> Options {
+    Options { durability, max_segment_bytes: 160, ..rolling_each_second() }
+}
+
+fn writer_on(disk: &Disk, options: Options) -> Result<Writer> {
+    Writer::open_on(Arc::new(disk.clone()), DIR.into(), options)
+}
+
+fn reader_on(disk: &Disk) -> Reader {
+    Reader::on(Arc::new(disk.clone()), DIR.into())
+}
+
+/// All records of a log that is not damaged.
+fn records(reader: &Reader) -> Vec<Vec<u8>> {
+    reader.read_all().unwrap().map(|record| record.unwrap().bytes).collect()
+}
+
+/// The segments in a directory, by name.
+fn segment_names(dir: &Path) -> Vec<String> {
+    let segments = crate::recovery::segments(&crate::storage::Local, dir).unwrap();
+    segments.iter().map(ToString::to_string).collect()
+}
