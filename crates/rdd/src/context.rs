@@ -59,6 +59,10 @@ pub struct RddOptions {
     pub max_task_failures: usize,
     /// Attempts per stage when outputs of earlier stages are lost (`spark.stage.maxConsecutiveAttempts`).
     pub max_stage_attempts: usize,
+    /// How many partitions `take` looks at first (`spark.rdd.limit.initialNumPartitions`).
+    pub take_initial_partitions: usize,
+    /// By what factor, at most, `take` looks at more partitions each time (`spark.rdd.limit.scaleUpFactor`).
+    pub take_scale_up: usize,
     /// Bytes that kept blocks and shuffles may hold in memory together (`dstreams.memory.budget`).
     pub memory_budget: usize,
     /// Where spilled data goes (`spark.local.dir`); the system's temporary directory if unset.
@@ -80,6 +84,8 @@ impl Default for RddOptions {
             default_parallelism: None,
             max_task_failures: 1,
             max_stage_attempts: 4,
+            take_initial_partitions: 1,
+            take_scale_up: 4,
             memory_budget: 256 << 20,
             local_dir: None,
             compress: false,

@@ -36,7 +36,7 @@ pub use partitioner::{
     ArcPartitioner, HashPartitioner, Partitioner, PartitionerId, RangePartitioner, key_hash,
 };
 pub use persist::StorageLevel;
-pub use rdd::{Compute, Rdd};
+pub use rdd::Rdd;
 pub use record::{Data, Key, Wire};
 pub use save::{SaveOptions, text_record::TextRecord};
 pub use shuffle::partitioning::Partitioning;

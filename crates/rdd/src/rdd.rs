@@ -20,7 +20,7 @@ use crate::{
 };
 
 /// How the records of one partition come about.
-pub trait Compute<T>: Send + Sync {
+pub(crate) trait Compute<T>: Send + Sync {
     /// Starts the partition. `operator` is the number to give to [`TaskContext::set_operator`] before own or user
     /// code runs on records.
     fn compute(

@@ -47,12 +47,10 @@ fn the_documented_defaults() {
     assert_eq!(config.get(&keys::RECEIVER_MAX_RATE), None);
     assert_eq!(config.get(&keys::RECEIVER_RESTART_DELAY), seconds(2));
     assert_eq!(config.get(&keys::RECEIVER_MAX_RESTART_DELAY), seconds(60));
-    assert_eq!(config.get(&keys::BLOCK_STORE_TIMEOUT), seconds(30));
     assert_eq!(config.get(&keys::GRACEFUL_STOP_TIMEOUT), None);
     assert_eq!(config.get(&keys::MEMORY_BUDGET), ByteSize::from_bytes(256 << 20));
     assert_eq!(config.get(&keys::SOCKET_MAX_LINE_LENGTH).as_usize(), 1 << 20);
     assert_eq!(config.get(&keys::UI_PORT), 4040);
-    assert!(config.get(&keys::UNPERSIST));
     assert!(!config.get(&keys::BACKPRESSURE_ENABLED));
 }
 
@@ -120,7 +118,7 @@ fn values_outside_the_range_of_their_key_are_refused_and_leave_no_trace() {
         ("spark.streaming.blockQueueSize", "0"),
         ("spark.streaming.blockQueueSize", "1.5"),
         ("spark.ui.port", "65536"),
-        ("spark.streaming.unpersist", "yes"),
+        ("spark.streaming.stopGracefullyOnShutdown", "yes"),
         ("spark.streaming.backpressure.pid.minRate", "0"),
         ("spark.streaming.backpressure.pid.integral", "-0.1"),
         ("spark.streaming.backpressure.pid.integral", "NaN"),
@@ -192,9 +190,9 @@ fn keys_without_a_meaning_are_accepted_with_one_warning_each() {
         shown.starts_with("`spark.executor.memory` (program) is ignored: ") && shown.contains("JVM"),
         "{shown}"
     );
-    // A known key below an ignored name has its meaning.
-    config.set("spark.ui.port", "0").unwrap();
-    assert_eq!((config.get(&keys::UI_PORT), config.warnings().len()), (0, 4));
+    config.set("spark.streaming.checkpoint.directory", "/tmp/here").unwrap();
+    assert_eq!(config.get(&keys::CHECKPOINT_DIRECTORY).as_deref(), Some("/tmp/here"));
+    assert_eq!(config.warnings().len(), 4);
     // A name that only begins with the same letters is not below it.
     assert!(config.set("spark.yarnish", "1").is_err());
 }
@@ -278,4 +276,16 @@ proptest! {
         config.load_file(&path).unwrap();
         prop_assert_eq!(config.text("app.text"), Some(text.trim()));
     }
+}
+
+#[test]
+fn a_key_of_a_feature_to_come_is_checked_and_accepted_with_a_warning() {
+    let mut config = Config::new();
+    config.set("spark.streaming.kafka.maxRatePerPartition", "100").unwrap();
+    config.set("spark.ui.port", "4050").unwrap();
+    assert!(config.set("spark.ui.port", "many").is_err());
+    let warnings: Vec<_> = config.warnings().iter().map(ToString::to_string).collect();
+    assert_eq!(warnings.len(), 2, "{warnings:?}");
+    assert!(warnings[0].contains("this version has no Kafka sources"), "{}", warnings[0]);
+    assert!(warnings[1].contains("this version has no web page"), "{}", warnings[1]);
 }

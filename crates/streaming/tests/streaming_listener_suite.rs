@@ -217,3 +217,21 @@ fn a_batch_without_jobs_posts_no_events_and_is_forgotten() {
         recorder.submitted.lock().unwrap().iter().map(|b| b.batch_time.as_millis()).collect();
     assert_eq!(submitted, [2000]);
 }
+
+#[test]
+fn two_runs_on_a_manual_clock_report_the_same_times() {
+    // INVARIANT 7
+    let run = || {
+        let test = TestContext::new().unwrap();
+        let recorder = recorded(&test);
+        let input = test.input(vec![vec![1], vec![2, 3]]);
+        input.for_each_rdd(|rdd, _| Ok(rdd.count().map(|_| ())?));
+        test.run(3).unwrap();
+        test.stop();
+        recorder.completed.lock().unwrap().clone()
+    };
+    let first = run();
+    assert_eq!(first.len(), 3);
+    assert_eq!(first[1].processing_end_time, Some(Time::from_millis(2000)), "taken from the manual clock");
+    assert_eq!(run(), first);
+}

@@ -9,6 +9,7 @@ use parking_lot::Mutex;
 
 use crate::{
     chunk::{BoxChunks, Records, for_each_chunk, for_each_slice},
+    context::RddOptions,
     error::{BoxError, Error, Result, TaskError},
     rdd::Rdd,
     record::Data,
@@ -111,7 +112,8 @@ impl<T: Data> Rdd<T> {
         let mut scanned = 0;
         while taken.len() < n && scanned < total {
             let left = n - taken.len();
-            let more = next_partitions(scanned, taken.len(), left).min(total - scanned);
+            let more =
+                next_partitions(self.context().options(), scanned, taken.len(), left).min(total - scanned);
             let parts = self.run(&(scanned..scanned + more).collect::<Vec<_>>(), move |mut chunks, _| {
                 let mut records = Vec::new();
                 while records.len() < left && chunks.next_chunk(&mut records)? {}
@@ -263,14 +265,15 @@ impl<T: Data> Rdd<T> {
     }
 }
 
-/// How many partitions `take` looks at next: one at first, four times as many as before when nothing was found, else
-/// half as many again as the density seen so far would need, at most four times as many as before.
-fn next_partitions(scanned: usize, found: usize, left: usize) -> usize {
+/// How many partitions `take` looks at next: few at first, then as many more as may be when nothing was found, else
+/// half as many again as the density seen so far would need.
+fn next_partitions(options: &RddOptions, scanned: usize, found: usize, left: usize) -> usize {
     if scanned == 0 {
-        return 1;
+        return options.take_initial_partitions.max(1);
     }
+    let most = scanned * options.take_scale_up.max(2);
     if found == 0 {
-        return scanned * 4;
+        return most;
     }
-    (3 * left * scanned).div_ceil(2 * found).clamp(1, scanned * 4)
+    (3 * left * scanned).div_ceil(2 * found).clamp(1, most)
 }

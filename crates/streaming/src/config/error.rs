@@ -128,6 +128,15 @@ pub enum Warning {
         /// Why it has no meaning.
         reason: &'static str,
     },
+    /// The key belongs to a feature that this version does not have.
+    NotYet {
+        /// The key.
+        key: String,
+        /// Where it was set first.
+        origin: Origin,
+        /// The feature.
+        feature: &'static str,
+    },
     /// The key was given by an old name, and is used.
     Renamed {
         /// The old name.
@@ -150,7 +159,7 @@ impl Warning {
     /// The key or variable that the warning is about.
     pub fn name(&self) -> &str {
         match self {
-            Self::Ignored { key, .. } | Self::Renamed { key, .. } => key,
+            Self::Ignored { key, .. } | Self::NotYet { key, .. } | Self::Renamed { key, .. } => key,
             Self::MistypedVariable { variable, .. } => variable,
         }
     }
@@ -160,6 +169,9 @@ impl fmt::Display for Warning {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Ignored { key, origin, reason } => write!(f, "`{key}` ({origin}) is ignored: {reason}"),
+            Self::NotYet { key, origin, feature } => {
+                write!(f, "`{key}` ({origin}) has no effect: this version has no {feature}")
+            }
             Self::Renamed { key, origin, current } => {
                 write!(f, "`{key}` ({origin}) is the old name of `{current}`")
             }

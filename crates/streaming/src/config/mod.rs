@@ -7,6 +7,7 @@ mod ignored;
 mod key;
 mod master;
 mod nearest;
+mod planned;
 mod properties;
 mod render;
 mod table;
@@ -171,6 +172,9 @@ impl Config {
                 expected,
                 origin: origin.clone(),
             })?;
+            if let Some(feature) = planned::feature(key) {
+                self.warn(Warning::NotYet { key: key.to_owned(), origin: origin.clone(), feature });
+            }
         } else if let Some(reason) = ignored::reason(key) {
             self.warn(Warning::Ignored { key: key.to_owned(), origin, reason });
             return Ok(());

@@ -4,7 +4,9 @@
 use std::fmt::Write as _;
 
 use super::ignored::IGNORED;
-use super::table::{RENAMED, SECTIONS};
+use super::key::Entry;
+use super::planned::{self, PLANNED};
+use super::table::{RENAMED, SECTIONS, Section};
 
 const INTRODUCTION: &str = "\
 # Configuration
@@ -33,13 +35,13 @@ of 1024.
 /// The reference of all keys in Markdown.
 pub fn markdown() -> String {
     let mut page = INTRODUCTION.to_owned();
-    for section in SECTIONS {
+    for section in SECTIONS.iter().filter(|section| effective(section).next().is_some()) {
         let _ = writeln!(
             page,
             "\n## {}\n\n| Key | Default | Value | Meaning |\n|---|---|---|---|",
             section.title
         );
-        for entry in section.entries {
+        for entry in effective(section) {
             let default = match entry.default_text() {
                 Some(text) => format!("`{text}`"),
                 None => entry.default_shown().to_owned(),
@@ -54,12 +56,22 @@ pub fn markdown() -> String {
     for (old, current) in RENAMED {
         push_row(&mut page, &[&format!("`{old}`"), &format!("`{current}`")]);
     }
+    page += "\n## Keys of features to come\n\nChecked, and accepted with a warning. Each stands for itself and for all keys \
+             below it.\n\n| Key | What this version does not have |\n|---|---|\n";
+    for (key, feature) in PLANNED {
+        push_row(&mut page, &[&format!("`{key}`"), feature]);
+    }
     page += "\n## Keys of Spark without a meaning here\n\nAccepted with one warning that gives the reason. Each stands \
              for itself and for all keys below it that are\nnot listed above.\n\n| Key | Reason |\n|---|---|\n";
     for (key, reason) in IGNORED {
         push_row(&mut page, &[&format!("`{key}`"), reason]);
     }
     page
+}
+
+/// The keys of a section that do something in this version.
+fn effective(section: &Section) -> impl Iterator<Item = &'static dyn Entry> {
+    section.entries.iter().copied().filter(|entry| planned::feature(entry.name()).is_none())
 }
 
 fn push_row(page: &mut String, cells: &[&str]) {
@@ -74,9 +86,9 @@ fn push_row(page: &mut String, cells: &[&str]) {
 /// All keys as plain text for a terminal, in lines of at most `width` columns where words allow it.
 pub fn help(width: usize) -> String {
     let mut text = String::new();
-    for section in SECTIONS {
+    for section in SECTIONS.iter().filter(|section| effective(section).next().is_some()) {
         let _ = writeln!(text, "{}{}:", if text.is_empty() { "" } else { "\n" }, section.title);
-        for entry in section.entries {
+        for entry in effective(section) {
             let _ = writeln!(text, "  {}", entry.name());
             let words = format!("{} [default: {}]", entry.meaning(), entry.default_shown());
             push_wrapped(&mut text, &words, width);

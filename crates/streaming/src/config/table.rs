@@ -82,8 +82,6 @@ table! {
             "How long a graceful stop waits for batches to be generated and finished.";
         STOP_ENGINE_BY_DEFAULT: bool, "spark.streaming.stopSparkContextByDefault", (), default_to "true",
             "Whether stopping the streaming context also stops the RDD context when the call does not say.";
-        UNPERSIST: bool, "spark.streaming.unpersist", (), default_to "true",
-            "Whether RDDs and received blocks that no batch needs any more are freed at once.";
     }
     "Tasks and memory" {
         DEFAULT_PARALLELISM: Option<usize>, "spark.default.parallelism", AtLeast(1), unset_means "the number of task threads, on a cluster at least 2",
@@ -98,14 +96,10 @@ table! {
             "How often in a row a stage may lose its input before its job fails.";
         RDD_COMPRESS: bool, "spark.rdd.compress", (), default_to "false",
             "Whether cached blocks in serialized form are compressed.";
-        CHECKPOINT_COMPRESS: bool, "spark.checkpoint.compress", (), default_to "false",
-            "Whether checkpointed RDDs are compressed.";
         TAKE_INITIAL_PARTITIONS: usize, "spark.rdd.limit.initialNumPartitions", AtLeast(1), default_to "1",
             "How many partitions `take` looks at first.";
         TAKE_SCALE_UP_FACTOR: usize, "spark.rdd.limit.scaleUpFactor", AtLeast(2), default_to "4",
             "By what factor `take` looks at more partitions each time it found too few records.";
-        STATE_DELTA_CHAIN_THRESHOLD: usize, "spark.streaming.sessionByKey.deltaChainThreshold", AtLeast(1), default_to "20",
-            "How many changes may be chained in the state of `map_with_state` before they are merged.";
     }
     "Receivers" {
         BLOCK_INTERVAL: Duration, "spark.streaming.blockInterval", MILLIS_ABOVE_ZERO, default_to "200ms",
@@ -118,8 +112,6 @@ table! {
             "How long a receiver that failed waits before its first restart; it doubles with each further failure.";
         RECEIVER_MAX_RESTART_DELAY: Duration, "dstreams.receiver.maxRestartDelay", MILLIS, default_to "60s",
             "The longest wait between two restarts of a receiver.";
-        BLOCK_STORE_TIMEOUT: Duration, "spark.streaming.receiver.blockStoreTimeout", SECONDS_ABOVE_ZERO, default_to "30s",
-            "How long a block may take to be stored in memory and in the log.";
         SOCKET_MAX_LINE_LENGTH: ByteSize, "dstreams.socket.maxLineLength", Above(ByteSize::from_bytes(0)), default_to "1m",
             "The longest line that a text socket accepts.";
         FILE_MIN_REMEMBER_DURATION: Duration, "spark.streaming.fileStream.minRememberDuration", SECONDS_ABOVE_ZERO, default_to "60s",

@@ -176,6 +176,8 @@ fn rdd_options(config: &Config) -> RddOptions {
         default_parallelism: config.get(&keys::DEFAULT_PARALLELISM),
         max_task_failures: config.get(&keys::TASK_MAX_FAILURES).unwrap_or_else(|| master.max_task_failures()),
         max_stage_attempts: config.get(&keys::STAGE_MAX_CONSECUTIVE_ATTEMPTS),
+        take_initial_partitions: config.get(&keys::TAKE_INITIAL_PARTITIONS),
+        take_scale_up: config.get(&keys::TAKE_SCALE_UP_FACTOR),
         memory_budget: config.get(&keys::MEMORY_BUDGET).as_usize(),
         local_dir: config.get(&keys::LOCAL_DIR).map(Into::into),
         compress: config.get(&keys::RDD_COMPRESS),
