@@ -48,9 +48,8 @@ fn plan() -> impl Strategy<Value = Plan> {
     ];
     let batches = prop::collection::vec(prop::collection::vec((0..8u8, action), 0..8), 1..14);
     let initial = prop::collection::btree_map(0..8u8, -5..5i32, 0..4);
-    (batches, initial, prop::option::of(1..5i64), 1..4usize).prop_map(
-        |(batches, initial, timeout, partitions)| Plan { batches, initial, timeout, partitions },
-    )
+    (batches, initial, prop::option::of(1..5i64), 1..4usize)
+        .prop_map(|(batches, initial, timeout, partitions)| Plan { batches, initial, timeout, partitions })
 }
 
 fn spec(plan: &Plan, first: dstreams_streaming::Rdd<(u8, i32)>) -> StateSpec<u8, (usize, Do), i32, Mapped> {
@@ -77,8 +76,10 @@ fn spec(plan: &Plan, first: dstreams_streaming::Rdd<(u8, i32)>) -> StateSpec<u8,
     }
 }
 
-/// For each batch, what it maps to and the states after it.
-fn model(plan: &Plan) -> Vec<(Vec<Mapped>, Vec<(u8, i32)>)> {
+/// What a batch maps to, and the states after it.
+type Outcome = (Vec<Mapped>, Vec<(u8, i32)>);
+
+fn model(plan: &Plan) -> Vec<Outcome> {
     let mut states: BTreeMap<u8, (i32, i64)> =
         plan.initial.iter().map(|(key, state)| (*key, (*state, 1))).collect();
     let mut seen = Vec::new();
@@ -103,8 +104,10 @@ fn model(plan: &Plan) -> Vec<(Vec<Mapped>, Vec<(u8, i32)>)> {
             }
         }
         if let Some(timeout) = plan.timeout {
-            let idle = states.extract_if(.., |_, (_, used)| *used < time - timeout);
-            mapped.extend(idle.map(|(key, (sum, _))| (key, sum, true)));
+            let is_idle = |used: i64| used < time - timeout;
+            let idle = states.iter().filter(|(_, (_, used))| is_idle(*used));
+            mapped.extend(idle.map(|(key, (sum, _))| (*key, *sum, true)));
+            states.retain(|_, (_, used)| !is_idle(*used));
         }
         mapped.sort_unstable();
         seen.push((mapped, states.iter().map(|(key, (sum, _))| (*key, *sum)).collect()));
@@ -114,7 +117,9 @@ fn model(plan: &Plan) -> Vec<(Vec<Mapped>, Vec<(u8, i32)>)> {
 
 fn sorted<T: Clone + Ord>(seen: &Collected<T>) -> Vec<Vec<T>> {
     let mut batches = seen.batches();
-    batches.iter_mut().for_each(|batch| batch.sort());
+    for batch in &mut batches {
+        batch.sort();
+    }
     batches
 }
 
@@ -127,6 +132,7 @@ fn engine() -> RddContext {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
+    /// INVARIANT 14.
     #[test]
     fn every_batch_is_applied_once(plan in plan()) {
         let test = TestContext::on(engine(), Config::default(), seconds(1)).unwrap();

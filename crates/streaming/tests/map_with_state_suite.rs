@@ -27,7 +27,9 @@ fn letters(batches: &[&str]) -> Vec<Vec<(char, i32)>> {
 
 fn sorted<T: Clone + Ord>(seen: &Collected<T>) -> Vec<Vec<T>> {
     let mut batches = seen.batches();
-    batches.iter_mut().for_each(|batch| batch.sort());
+    for batch in &mut batches {
+        batch.sort();
+    }
     batches
 }
 
@@ -42,6 +44,7 @@ fn outcome<M: dstreams_streaming::Wire + Ord>(spec: Spec<M>, batches: &[&str]) -
     (sorted(&out), sorted(&states))
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "this is the signature of a mapping function")]
 fn running_sum(_: &char, n: Option<i32>, sum: &mut State<'_, i32>) -> i32 {
     let total = sum.get().unwrap_or(&0) + n.unwrap_or(0);
     sum.update(total);
@@ -145,7 +148,7 @@ fn timing_out(timeout: Duration) -> Spec<(char, i64)> {
     StateSpec::function_at(f).timeout(timeout)
 }
 
-/// In the original, `b` and `c` go in the batch at 10 s, the first that is checkpointed.
+/// INVARIANT 15. In the original, `b` and `c` go in the batch at 10 s, the first that is checkpointed.
 #[test]
 fn state_timing_out_in_the_first_batch_after_it_is_due() {
     let mut batches = vec!["abc", "ab", "a", "", ""];
@@ -199,6 +202,7 @@ fn a_key_that_timed_out_starts_anew() {
     assert_eq!(sums, [1, 2, 2, 0, 1, 1, 0, 0]);
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "this is the signature of a mapping function")]
 fn running_sum_unless_idle(key: &char, n: Option<i32>, sum: &mut State<'_, i32>) {
     if !sum.is_timing_out() {
         running_sum(key, n, sum);
@@ -244,8 +248,8 @@ fn checkpoint_intervals() {
 fn without_a_checkpoint_directory_the_context_does_not_start() {
     let test = TestContext::new().unwrap();
     let _seen = test.collect(&test.input(letters(&["a"])).map_with_state(StateSpec::function(running_sum)));
-    let Error::IllegalArgument(text) = test.run(1).unwrap_err() else { panic!("another error") };
-    assert!(text.starts_with("The checkpoint directory has not been set."), "{text}");
+    let Error::IllegalArgument(message) = test.run(1).unwrap_err() else { panic!("another error") };
+    assert!(message.starts_with("The checkpoint directory has not been set."), "{message}");
 }
 
 #[test]
