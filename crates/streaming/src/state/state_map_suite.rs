@@ -105,8 +105,7 @@ fn all_sequences_of_operations_with_copies() {
     let mut map = new();
     let mut model = BTreeMap::new();
     let mut versions = Vec::new();
-    let mut time = 1;
-    for operation in 0..9 {
+    for (time, operation) in (1..).zip(0..9) {
         for key in 0..512 {
             if (key >> (8 - operation)) & 1 == 0 {
                 let state = key * 10 + operation;
@@ -117,7 +116,6 @@ fn all_sequences_of_operations_with_copies() {
                 model.remove(&key);
             }
         }
-        time += 1;
         let expected: Vec<_> = model.iter().map(|(key, (state, used))| (*key, *state, *used)).collect();
         assert_eq!(all(&map), expected);
         for key in 0..512 {
