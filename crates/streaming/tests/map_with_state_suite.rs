@@ -337,6 +337,30 @@ fn windows_of_snapshots_see_each_version() {
 }
 
 #[test]
+fn snapshots_can_be_read_later_and_in_any_order() {
+    let test = context();
+    let mapped = test.input(letters(&["a", "a", "ab", "a"])).map_with_state(StateSpec::function(running_sum));
+    let snapshots = Mutex::new(Vec::new());
+    let seen = Arc::new(Mutex::new(Vec::new()));
+    let results = Arc::clone(&seen);
+    mapped.state_snapshots().for_each_rdd(move |rdd, _| {
+        let mut snapshots = snapshots.lock().unwrap();
+        snapshots.push(rdd.clone());
+        if snapshots.len() == 4 {
+            for rdd in snapshots.iter().rev() {
+                let mut states = rdd.collect()?;
+                states.sort_unstable();
+                results.lock().unwrap().push(states);
+            }
+        }
+        Ok(())
+    });
+    test.run(4).unwrap();
+    let expected = [vec![('a', 4), ('b', 1)], vec![('a', 3), ('b', 1)], vec![('a', 2)], vec![('a', 1)]];
+    assert_eq!(*seen.lock().unwrap(), expected);
+}
+
+#[test]
 fn lineage_does_not_grow() {
     let test = context();
     let mapped = test.input(letters(&["a"; 30])).map_with_state(StateSpec::function(running_sum));

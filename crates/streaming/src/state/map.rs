@@ -21,7 +21,6 @@ pub(super) struct StateMap<K, S> {
     applied: Option<Time>,
     /// The number of the present attempt at a batch.
     attempt: u64,
-    in_progress: bool,
     /// How to undo the batches that may have to be undone or looked behind, oldest first.
     undo: VecDeque<Undo<K, S>>,
 }
@@ -68,7 +67,6 @@ impl<K: Hash + Eq + Clone, S: Clone> StateMap<K, S> {
             idle: times_out.then(BTreeMap::new),
             applied: None,
             attempt: 0,
-            in_progress: false,
             undo: VecDeque::new(),
         }
     }
@@ -86,16 +84,15 @@ impl<K: Hash + Eq + Clone, S: Clone> StateMap<K, S> {
             self.put(&key, state, time);
         }
         self.undo.clear();
-        self.in_progress = false;
     }
 
-    /// Begins the batch at `time` where the batch before has ended: what an earlier attempt did is undone.
+    /// Begins the batch at `time` where the batch before has ended. When it has been applied already, that is undone.
     ///
     /// # Panics
     ///
     /// When a later batch has been applied already.
     pub(super) fn begin(&mut self, time: Time) {
-        if self.in_progress || self.applied == Some(time) {
+        if self.applied == Some(time) {
             self.roll_back();
         }
         if let Some(applied) = self.applied.filter(|applied| *applied >= time) {
@@ -104,7 +101,6 @@ impl<K: Hash + Eq + Clone, S: Clone> StateMap<K, S> {
             );
         }
         self.attempt += 1;
-        self.in_progress = true;
         let before = self.applied;
         self.undo.push_back(Undo { time, before, changes: Vec::new(), due: BTreeMap::new() });
     }
@@ -112,7 +108,6 @@ impl<K: Hash + Eq + Clone, S: Clone> StateMap<K, S> {
     /// Ends the batch. Batches up to `looked_behind`, the earliest version that is still read, cannot be undone any
     /// more, and none but the latest if no earlier version is read.
     pub(super) fn commit(&mut self, looked_behind: Option<Time>) {
-        self.in_progress = false;
         self.applied = self.undo.back().map(|undo| undo.time);
         while self.undo.len() > 1
             && self.undo.front().is_some_and(|oldest| looked_behind.is_none_or(|time| oldest.time <= time))
@@ -123,7 +118,6 @@ impl<K: Hash + Eq + Clone, S: Clone> StateMap<K, S> {
 
     /// Undoes the latest batch.
     pub(super) fn roll_back(&mut self) {
-        self.in_progress = false;
         let Some(undo) = self.undo.pop_back() else { return };
         for (key, old) in undo.changes.into_iter().rev() {
             self.restore(key, old);
