@@ -6,7 +6,7 @@ use std::{collections::BTreeMap, fs, path::Path, process::Command};
 use crate::Result;
 
 /// One workload: its name in the benches, and what the reference is called.
-const WORKLOADS: [&str; 3] = ["grep", "word count", "tiny batch"];
+const WORKLOADS: [&str; 4] = ["grep", "word count", "map_with_state", "tiny batch"];
 
 pub(crate) fn run(root: &Path) -> Result<()> {
     let status = Command::new(env!("CARGO"))
@@ -17,7 +17,7 @@ pub(crate) fn run(root: &Path) -> Result<()> {
         return Err("the benchmarks failed".into());
     }
     let results = root.join("target/criterion");
-    println!("\n{:<12} {:>14} {:>14} {:>8}", "workload", "loop", "dstreams", "ratio");
+    println!("\n{:<14} {:>14} {:>14} {:>8}", "workload", "loop", "dstreams", "ratio");
     for workload in WORKLOADS {
         let mut medians = BTreeMap::new();
         for system in ["loop", "dstreams"] {
@@ -28,7 +28,7 @@ pub(crate) fn run(root: &Path) -> Result<()> {
             (Some(by_hand), Some(engine)) => format!("{:.2}", by_hand / engine),
             _ => "-".to_owned(),
         };
-        println!("{workload:<12} {:>14} {:>14} {ratio:>8}", shown("loop"), shown("dstreams"));
+        println!("{workload:<14} {:>14} {:>14} {ratio:>8}", shown("loop"), shown("dstreams"));
     }
     println!(
         "\nMedians of one run; the ratio is the throughput of dstreams on one core over that of the loop."

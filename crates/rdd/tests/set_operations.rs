@@ -130,8 +130,18 @@ fn unequal_numbers_of_partitions_are_refused_by_the_action() {
     let expected = "Can't zip RDDs with unequal numbers of partitions: List(2, 3)";
     assert_eq!(invalid(zipped.collect()), expected);
     assert_eq!(invalid(zipped.map(|(x, _)| x).take(1)), expected);
+    let side_by_side = sc.parallelize_in(0..4, 2).zip_partitions(&sc.parallelize_in(0..4, 3), |left, _| left);
+    assert_eq!(invalid(side_by_side.collect()), expected);
     let with_nothing = sc.empty::<u8>().zip(&sc.parallelize_in(0..4, 3));
     assert!(invalid(with_nothing.first()).contains("List(0, 3)"));
+}
+
+#[test]
+fn partitions_side_by_side_may_differ_in_length_and_be_read_in_part() {
+    let sc = context();
+    let (left, right) = (sc.parallelize_in(0..3000, 2), sc.parallelize_in(0..4, 2));
+    let both = left.zip_partitions(&right, |left, right| right.take(1).chain(left.skip(1499)));
+    assert_eq!(both.collect().unwrap(), [0, 1499, 2, 2999]);
 }
 
 #[test]

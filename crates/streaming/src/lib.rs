@@ -16,6 +16,7 @@ mod output;
 pub mod rate;
 pub mod receiver;
 mod source;
+mod state;
 pub mod testing;
 pub mod time;
 pub mod timer;
@@ -30,10 +31,11 @@ pub use dstreams_rdd::{
 pub use error::{Error, Result};
 pub use event::StreamingListener;
 pub use input::{Batch, BatchInput, InputInfo, StreamId};
-pub use operator::{KeyUpdates, ReducedWindowOptions, StateOptions};
+pub use operator::{KeyUpdates, MapWithStateStream, ReducedWindowOptions, StateOptions, StateSpec};
 pub use output::{ConnectionPool, PartitionRecords, PoolError, PooledConnection};
 pub use source::{
     BinaryRecords, FileContent, FileFault, FileProblem, FileReader, FileStreamOptions, QueueTake, RddQueue,
     SelectedFile, Source, SourceContext, TextLines,
 };
+pub use state::State;
 pub use time::{Duration, Time};

@@ -6,6 +6,7 @@ mod functions;
 mod lineage;
 mod ops;
 mod report;
+mod states;
 mod table;
 mod units;
 mod value;

@@ -1,18 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 //! The operators that cases name, each built with the public operator of that name.
 
-use std::collections::BTreeMap;
+use std::{cell::RefCell, collections::BTreeMap};
 
 use dstreams::{
     DStream, Duration, Error,
     rdd::Partitioning,
-    streaming::{ReducedWindowOptions, StateOptions, testing::TestContext},
+    streaming::{ReducedWindowOptions, StateOptions, StateSpec, testing::TestContext},
 };
 use serde::Deserialize;
 use serde_json::Value as Json;
 
 use super::{
     functions::{COUNTER, Condition, FlatMapFunction, MapFunction, ReduceFunction, UpdateFunction, plus},
+    states::StateFunction,
     value::{KeyValue, Value, misused},
 };
 
@@ -36,6 +37,8 @@ pub(super) struct Op {
     #[serde(rename = "checkpoint_ms")]
     checkpoint_ms: Option<i64>,
     message: Option<String>,
+    #[serde(rename = "timeout_ms")]
+    timeout_ms: Option<i64>,
     #[serde(rename = "window_ms")]
     window_ms: Option<i64>,
     /// The slide of the stream unless it is given.
@@ -70,6 +73,8 @@ pub(super) fn default_input() -> String {
 pub(super) struct Builder<'a> {
     pub(super) test: &'a TestContext,
     pub(super) inputs: BTreeMap<String, DStream<Value>>,
+    /// The states of the last mapWithState, for stateSnapshots.
+    pub(super) snapshots: RefCell<Option<DStream<Value>>>,
 }
 
 impl Builder<'_> {
@@ -247,8 +252,10 @@ impl Builder<'_> {
                 grouped(&keyed(stream).group_by_key_and_window_with(window.length, window.slide, by))
             }
             "reduceByKeyAndWindow" => records(&reduced_by_key_and_window(stream, op)?),
-            "mapWithState" | "stateSnapshots" => {
-                return Err(format!("not implemented: {}", op.name));
+            "mapWithState" => self.map_with_state(stream, op)?,
+            "stateSnapshots" => {
+                let snapshots = self.snapshots.borrow().clone();
+                snapshots.ok_or("stateSnapshots without a mapWithState before it")?
             }
             unknown => return Err(format!("unknown operator: {unknown}")),
         })
@@ -270,12 +277,35 @@ impl Builder<'_> {
         Ok(op.checkpointed(states))
     }
 
+    fn map_with_state(&self, stream: &DStream<Value>, op: &Op) -> Result<DStream<Value>, String> {
+        let f = StateFunction::parse(op.function()?)?;
+        let mut spec =
+            StateSpec::function_at(move |time, key: &Value, value, state| f.apply(time, key, value, state));
+        if let Some(states) = self.initial_states(op) {
+            spec = spec.initial_state(states);
+        }
+        if let Some(partitions) = op.num_partitions {
+            spec = spec.partitions(partitions);
+        }
+        if let Some(timeout) = op.timeout_ms {
+            spec = spec.timeout(Duration::from_millis(timeout));
+        }
+        let mut mapped = keyed(stream).map_with_state(spec);
+        if let Some(interval) = op.checkpoint_ms {
+            mapped = mapped.checkpoint(Duration::from_millis(interval));
+        }
+        self.snapshots.replace(Some(records(&mapped.state_snapshots())));
+        Ok(mapped.into())
+    }
+
     fn state_options(&self, op: &Op) -> StateOptions<Value, Value> {
-        let initial = op.initial.as_ref().map(|states| {
-            let states: Vec<_> = states.iter().map(|state| Value::from(state).into_pair()).collect();
-            self.test.context().rdd_context().parallelize(states)
-        });
-        StateOptions { partitioning: op.partitioning(), initial }
+        StateOptions { partitioning: op.partitioning(), initial: self.initial_states(op) }
+    }
+
+    fn initial_states(&self, op: &Op) -> Option<dstreams::Rdd<KeyValue>> {
+        let states = op.initial.as_ref()?;
+        let states: Vec<_> = states.iter().map(|state| Value::from(state).into_pair()).collect();
+        Some(self.test.context().rdd_context().parallelize(states))
     }
 
     fn other(&self, op: &Op) -> Result<DStream<Value>, String> {

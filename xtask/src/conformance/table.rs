@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Cases of kind `dstream_table`: input batches through operators on a manual clock, batch by batch.
 
-use std::collections::BTreeMap;
+use std::{cell::RefCell, collections::BTreeMap};
 
 use dstreams::{
     Config, Duration,
@@ -82,7 +82,7 @@ impl Table {
             test.context().remember(Duration::from_millis(length)).map_err(|error| error.to_string())?;
         }
         let inputs = self.inputs.into_iter().map(|(name, input)| (name, input.stream(&test))).collect();
-        let builder = Builder { test: &test, inputs };
+        let builder = Builder { test: &test, inputs, snapshots: RefCell::default() };
         let main = builder.pipeline(&Pipeline { from: self.from, ops: self.ops })?;
         let mut outputs = BTreeMap::from([(MAIN_OUTPUT.to_owned(), test.collect(&main))]);
         for (name, ops) in &self.extra_outputs {

@@ -4,9 +4,9 @@
 use std::sync::Arc;
 
 use crate::{
-    chunk::{BoxChunks, CHUNK, Chunks},
+    chunk::{BoxChunks, CHUNK, Chunks, IterChunks, Records},
     error::TaskError,
-    lineage::Dependency,
+    lineage::{Dependency, Lineage},
     prepared::{Prepared, refused},
     rdd::Rdd,
     record::Data,
@@ -29,16 +29,7 @@ impl<T: Data> Rdd<T> {
     /// ```
     pub fn zip<U: Data>(&self, other: &Rdd<U>) -> Rdd<(T, U)> {
         let counts = (self.num_partitions(), other.num_partitions());
-        let mut dependencies = vec![
-            Dependency::Narrow(Arc::clone(self.lineage())),
-            Dependency::Narrow(Arc::clone(other.lineage())),
-        ];
-        if counts.0 != counts.1 {
-            let (left, right) = counts;
-            dependencies = vec![refused(format!(
-                "Can't zip RDDs with unequal numbers of partitions: List({left}, {right})"
-            ))];
-        }
+        let dependencies = zipped(self.lineage(), other.lineage());
         let (left, right) = (self.clone(), other.clone());
         let compute = move |partition: usize, task: &TaskContext, operator: usize| {
             Ok(Box::new(ZipChunks {
@@ -51,6 +42,43 @@ impl<T: Data> Rdd<T> {
         // The larger number, so that an action on a dataset that is refused runs a job, which tells.
         let partitions = counts.0.max(counts.1);
         Rdd::new(self.context(), "zip", partitions, None, dependencies, compute)
+    }
+
+    /// What `f` makes of each partition and the partition of the same number of `other`; both must have as many
+    /// partitions. Each may be read in part or not at all.
+    ///
+    /// ```
+    /// # let sc = dstreams_rdd::RddContext::local(2)?;
+    /// let prices = sc.parallelize_in([3, 5, 2], 1);
+    /// let limits = sc.parallelize_in([4], 1);
+    /// let cheap = prices.zip_partitions(&limits, |prices, mut limits| {
+    ///     let limit = limits.next().unwrap_or(0);
+    ///     prices.filter(move |price| *price < limit)
+    /// });
+    /// assert_eq!(cheap.collect()?, [3, 2]);
+    /// # Ok::<(), dstreams_rdd::Error>(())
+    /// ```
+    pub fn zip_partitions<U, R, I>(
+        &self,
+        other: &Rdd<U>,
+        f: impl Fn(Records<T>, Records<U>) -> I + Send + Sync + 'static,
+    ) -> Rdd<R>
+    where
+        U: Data,
+        R: Data,
+        I: IntoIterator<Item = R>,
+        I::IntoIter: 'static,
+    {
+        let counts = (self.num_partitions(), other.num_partitions());
+        let dependencies = zipped(self.lineage(), other.lineage());
+        let (left, right) = (self.clone(), other.clone());
+        let compute = move |partition: usize, task: &TaskContext, operator: usize| {
+            let left = Records::new(left.chunks(partition, task)?, task, operator);
+            let right = Records::new(right.chunks(partition, task)?, task, operator);
+            task.set_operator(operator);
+            Ok(Box::new(IterChunks::new(f(left, right).into_iter(), task, operator)) as BoxChunks<R>)
+        };
+        Rdd::new(self.context(), "zip_partitions", counts.0.max(counts.1), None, dependencies, compute)
     }
 
     /// Each record with its position in the dataset, from 0 and in the order of the partitions.
@@ -111,6 +139,15 @@ impl<T: Data> Rdd<T> {
         let dependencies = before.into_iter().chain([parent]).collect();
         Rdd::new(self.context(), operator, self.num_partitions(), None, dependencies, compute)
     }
+}
+
+/// The dependencies on two datasets that are read side by side; refused if their numbers of partitions differ.
+fn zipped(left: &Arc<Lineage>, right: &Arc<Lineage>) -> Vec<Dependency> {
+    let (lefts, rights) = (left.partitions(), right.partitions());
+    if lefts == rights {
+        return vec![Dependency::Narrow(Arc::clone(left)), Dependency::Narrow(Arc::clone(right))];
+    }
+    vec![refused(format!("Can't zip RDDs with unequal numbers of partitions: List({lefts}, {rights})"))]
 }
 
 struct ZipChunks<T, U> {

@@ -38,6 +38,8 @@ pub(crate) enum Keeps<'a, T> {
     Instead(&'a DStream<T>),
     /// Itself and another one.
     Both(&'a DStream<T>),
+    /// None: it keeps its datasets in its own way.
+    Already,
 }
 
 impl<T, F> StreamNode<T> for F
@@ -90,6 +92,7 @@ impl<T: Data> Node<T> {
             Keeps::Own => (true, None),
             Keeps::Instead(other) => (false, Some(other)),
             Keeps::Both(other) => (true, Some(other)),
+            Keeps::Already => (false, None),
         };
         if own {
             set(&mut self.keep.lock());
@@ -125,6 +128,11 @@ impl<T: Data> Node<T> {
         }
         self.remembered.lock().insert(time, rdd.clone());
         Ok(Some(rdd))
+    }
+
+    /// The latest dataset before `time` that is remembered.
+    pub(crate) fn latest_before(&self, time: Time) -> Option<Rdd<T>> {
+        self.remembered.lock().range(..time).next_back().map(|(_, rdd)| rdd.clone())
     }
 }
 

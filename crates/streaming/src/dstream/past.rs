@@ -30,6 +30,28 @@ impl<T: Data> Past<T> {
             None => Ok(None),
         }
     }
+
+    /// As [`rdd_at`](Self::rdd_at); where that batch never was, the latest dataset before it that is remembered.
+    pub(crate) fn latest_at(&self, time: Time, batches: &Batches) -> Result<Option<Rdd<T>>> {
+        let Some(own) = self.own.get().and_then(Weak::upgrade) else { return Ok(None) };
+        Ok(own.rdd_at(time, batches)?.or_else(|| own.latest_before(time)))
+    }
+}
+
+impl<T: Data> DStream<T> {
+    /// A new stream that can reach its own past.
+    #[track_caller]
+    pub(crate) fn with_past<N: StreamNode<T> + 'static>(
+        scope: &Arc<Scope>,
+        new: NewStream,
+        kind: impl FnOnce(Past<T>) -> N,
+    ) -> Self {
+        let own = Arc::new(OnceLock::new());
+        let kind = kind(Past { own: Arc::clone(&own) });
+        let stream = Self::new(scope, new, kind);
+        let _first = own.set(Arc::downgrade(&stream.node));
+        stream
+    }
 }
 
 impl<T: Wire> DStream<T> {
@@ -43,11 +65,8 @@ impl<T: Wire> DStream<T> {
         new: NewStream,
         kind: impl FnOnce(Past<T>) -> N,
     ) -> Self {
-        let own = Arc::new(OnceLock::new());
         let checkpoint = Some(default_checkpoint_interval(new.slide));
-        let kind = kind(Past { own: Arc::clone(&own) });
-        let stream = Self::new(scope, NewStream { checkpoint, ..new }, kind);
-        let _first = own.set(Arc::downgrade(&stream.node));
+        let stream = Self::with_past(scope, NewStream { checkpoint, ..new }, kind);
         stream.cut_at_checkpoints();
         stream.node.keep_by_default(&(Arc::new(cut) as Keep<T>));
         stream

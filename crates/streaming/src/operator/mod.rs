@@ -3,6 +3,7 @@
 
 mod frame;
 mod join;
+mod map_with_state;
 mod pair;
 mod reduce_window;
 mod result;
@@ -11,5 +12,6 @@ mod transform;
 mod update_state;
 mod window;
 
+pub use map_with_state::{MapWithStateStream, StateSpec};
 pub use reduce_window::ReducedWindowOptions;
 pub use update_state::{KeyUpdates, StateOptions};

@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: Apache-2.0
+//! One batch applied to the states of a partition: the function called record by record, then for what times out.
+
+use std::sync::Arc;
+
+use dstreams_rdd::{Key, Records, Wire};
+use parking_lot::{ArcMutexGuard, RawMutex};
+
+use super::{
+    State,
+    map::StateMap,
+    store::{Pins, StateStore},
+    value::Change,
+};
+use crate::time::{Duration, Time};
+
+/// The function of a spec.
+pub(crate) type Function<K, V, S, M> =
+    Arc<dyn Fn(Time, &K, Option<V>, &mut State<'_, S>) -> Option<M> + Send + Sync>;
+
+/// What is done to states in every batch.
+pub(crate) struct Rules<K, V, S, M> {
+    pub(crate) function: Function<K, V, S, M>,
+    pub(crate) timeout: Option<Duration>,
+}
+
+impl<K, V, S, M> Clone for Rules<K, V, S, M> {
+    fn clone(&self) -> Self {
+        Self { function: Arc::clone(&self.function), timeout: self.timeout }
+    }
+}
+
+impl<K: Key, S: Wire> StateStore<K, S> {
+    /// Applies the batch at `time` to a partition while its mapped records are read. It counts when they have been read
+    /// to the end, and is undone otherwise.
+    pub(crate) fn apply<V, M>(
+        &self,
+        partition: usize,
+        time: Time,
+        records: Records<(K, V)>,
+        rules: Rules<K, V, S, M>,
+    ) -> Applying<K, V, S, M> {
+        let mut map = self.partition(partition).lock_arc();
+        map.begin(time);
+        Applying { map, pins: Arc::clone(self.pins()), time, rules, left: Left::Records(records) }
+    }
+}
+
+/// The mapped records of a batch, made one by one. The partition is locked for as long as this lives.
+pub(crate) struct Applying<K: Key, V, S: Wire, M> {
+    map: ArcMutexGuard<RawMutex, StateMap<K, S>>,
+    pins: Arc<Pins>,
+    time: Time,
+    rules: Rules<K, V, S, M>,
+    left: Left<K, V>,
+}
+
+/// What is left to be done.
+enum Left<K, V> {
+    Records(Records<(K, V)>),
+    Idle(std::vec::IntoIter<K>),
+    Nothing,
+}
+
+impl<K: Key, V, S: Wire, M> Applying<K, V, S, M> {
+    fn map(&mut self, key: &K, value: V) -> Option<M> {
+        let mut state = State::of(self.map.get(key));
+        let mapped = (self.rules.function)(self.time, key, Some(value), &mut state);
+        match state.into_change() {
+            Change::Updated(state) => self.map.put(key, state, self.time),
+            Change::Removed => self.map.remove(key),
+            // Being read keeps a key from timing out.
+            Change::None if self.rules.timeout.is_some() => self.map.touch(key, self.time),
+            Change::None => {}
+        }
+        mapped
+    }
+
+    fn map_idle(&mut self, key: &K) -> Option<M> {
+        let mut state = State::of_idle(self.map.get(key)?);
+        let mapped = (self.rules.function)(self.time, key, None, &mut state);
+        drop(state);
+        self.map.remove(key);
+        mapped
+    }
+}
+
+impl<K: Key, V, S: Wire, M> Iterator for Applying<K, V, S, M> {
+    type Item = M;
+
+    fn next(&mut self) -> Option<M> {
+        loop {
+            let mapped = match &mut self.left {
+                Left::Records(records) => {
+                    if let Some((key, value)) = records.next() {
+                        self.map(&key, value)
+                    } else {
+                        let idle = self.rules.timeout.map(|timeout| self.map.take_idle(self.time - timeout));
+                        self.left = Left::Idle(idle.unwrap_or_default().into_iter());
+                        None
+                    }
+                }
+                Left::Idle(keys) => {
+                    if let Some(key) = keys.next() {
+                        self.map_idle(&key)
+                    } else {
+                        self.map.commit(self.pins.earliest());
+                        self.left = Left::Nothing;
+                        None
+                    }
+                }
+                Left::Nothing => return None,
+            };
+            if mapped.is_some() {
+                return mapped;
+            }
+        }
+    }
+}
+
+impl<K: Key, V, S: Wire, M> Drop for Applying<K, V, S, M> {
+    fn drop(&mut self) {
+        if !matches!(self.left, Left::Nothing) {
+            self.map.roll_back();
+        }
+    }
+}

@@ -1,0 +1,281 @@
+// SPDX-License-Identifier: Apache-2.0
+//! `StateMap`: the states of one partition with the times of their last use, and how to undo the latest batches.
+
+use std::{
+    collections::{BTreeMap, HashMap, VecDeque},
+    hash::Hash,
+};
+
+use dstreams_rdd::key_hash;
+use hashbrown::{HashTable, hash_table};
+
+use crate::time::Time;
+
+/// States by key. A batch changes them in place and writes down what was there before, once for each key and batch, so
+/// that the batch can be undone and that earlier versions can be read. Its cost grows with the keys that it touches.
+pub(super) struct StateMap<K, S> {
+    table: HashTable<Entry<K, S>>,
+    /// Keys by the time of their last use, for maps whose keys time out. Every key is listed once, under a time that
+    /// may be outdated; it moves on when that time is due. A key that was removed stays listed until then.
+    idle: Option<BTreeMap<Time, Vec<K>>>,
+    applied: Option<Time>,
+    /// The number of the present attempt at a batch.
+    attempt: u64,
+    /// How to undo the batches that may have to be undone or looked behind, oldest first.
+    undo: VecDeque<Undo<K, S>>,
+}
+
+struct Entry<K, S> {
+    key: K,
+    state: S,
+    used: Time,
+    /// Where `idle` has the key.
+    listed: Time,
+    /// The attempt that has last written down the state.
+    logged_in: u64,
+}
+
+/// One batch backwards.
+struct Undo<K, S> {
+    time: Time,
+    before: Option<Time>,
+    changes: Vec<(K, Old<S>)>,
+    /// What was taken from `idle`.
+    due: BTreeMap<Time, Vec<K>>,
+}
+
+/// What was there before a change.
+enum Old<S> {
+    Nothing,
+    State {
+        state: S,
+        used: Time,
+        listed: Time,
+    },
+    /// The same state, used last at another time.
+    Use {
+        used: Time,
+        listed: Time,
+    },
+}
+
+impl<K: Hash + Eq + Clone, S: Clone> StateMap<K, S> {
+    /// An empty map. `times_out` says whether [`take_idle`](Self::take_idle) is going to be asked.
+    pub(super) fn new(times_out: bool) -> Self {
+        Self {
+            table: HashTable::new(),
+            idle: times_out.then(BTreeMap::new),
+            applied: None,
+            attempt: 0,
+            undo: VecDeque::new(),
+        }
+    }
+
+    /// The latest batch whose changes are all made.
+    pub(super) fn applied(&self) -> Option<Time> {
+        self.applied
+    }
+
+    /// Puts first states in the place of all that is there, before any batch.
+    pub(super) fn load(&mut self, states: impl Iterator<Item = (K, S)>, time: Time) {
+        *self = Self::new(self.idle.is_some());
+        self.begin(time);
+        for (key, state) in states {
+            self.put(&key, state, time);
+        }
+        self.undo.clear();
+    }
+
+    /// Begins the batch at `time` where the batch before has ended. When it has been applied already, that is undone.
+    ///
+    /// # Panics
+    ///
+    /// When a later batch has been applied already.
+    pub(super) fn begin(&mut self, time: Time) {
+        if self.applied == Some(time) {
+            self.roll_back();
+        }
+        if let Some(applied) = self.applied.filter(|applied| *applied >= time) {
+            panic!(
+                "the mapped records of the batch at {time} are lost and cannot be made again: the states are those after the batch at {applied}"
+            );
+        }
+        self.attempt += 1;
+        let before = self.applied;
+        self.undo.push_back(Undo { time, before, changes: Vec::new(), due: BTreeMap::new() });
+    }
+
+    /// Ends the batch. Batches up to `looked_behind`, the earliest version that is still read, cannot be undone any
+    /// more, and none but the latest if no earlier version is read.
+    pub(super) fn commit(&mut self, looked_behind: Option<Time>) {
+        self.applied = self.undo.back().map(|undo| undo.time);
+        while self.undo.len() > 1
+            && self.undo.front().is_some_and(|oldest| looked_behind.is_none_or(|time| oldest.time <= time))
+        {
+            self.undo.pop_front();
+        }
+    }
+
+    /// Undoes the latest batch.
+    pub(super) fn roll_back(&mut self) {
+        let Some(undo) = self.undo.pop_back() else { return };
+        for (key, old) in undo.changes.into_iter().rev() {
+            self.restore(key, old);
+        }
+        if let Some(idle) = &mut self.idle {
+            idle.remove(&undo.time);
+            for (time, keys) in undo.due {
+                idle.entry(time).or_default().extend(keys);
+            }
+        }
+        self.applied = undo.before;
+    }
+
+    fn restore(&mut self, key: K, old: Old<S>) {
+        let logged_in = self.attempt;
+        match (self.table.entry(key_hash(&key), |entry| entry.key == key, rehash), old) {
+            (hash_table::Entry::Occupied(entry), Old::Nothing) => drop(entry.remove()),
+            (hash_table::Entry::Occupied(mut entry), Old::State { state, used, listed }) => {
+                *entry.get_mut() = Entry { key, state, used, listed, logged_in };
+            }
+            (hash_table::Entry::Vacant(entry), Old::State { state, used, listed }) => {
+                entry.insert(Entry { key, state, used, listed, logged_in });
+            }
+            (hash_table::Entry::Occupied(mut entry), Old::Use { used, listed }) => {
+                let entry = entry.get_mut();
+                (entry.used, entry.listed) = (used, listed);
+            }
+            (hash_table::Entry::Vacant(_), Old::Nothing | Old::Use { .. }) => {}
+        }
+    }
+
+    pub(super) fn get(&self, key: &K) -> Option<&S> {
+        self.table.find(key_hash(key), |entry| entry.key == *key).map(|entry| &entry.state)
+    }
+
+    /// Sets the state of `key`, used at `time`, which is the time of the batch.
+    pub(super) fn put(&mut self, key: &K, state: S, time: Time) {
+        let attempt = self.attempt;
+        let changes = self.undo.back_mut().map(|undo| &mut undo.changes);
+        match self.table.entry(key_hash(key), |entry| entry.key == *key, rehash) {
+            hash_table::Entry::Occupied(mut entry) => {
+                let entry = entry.get_mut();
+                let state = std::mem::replace(&mut entry.state, state);
+                let used = std::mem::replace(&mut entry.used, time);
+                if std::mem::replace(&mut entry.logged_in, attempt) != attempt
+                    && let Some(changes) = changes
+                {
+                    changes.push((key.clone(), Old::State { state, used, listed: entry.listed }));
+                }
+            }
+            hash_table::Entry::Vacant(entry) => {
+                let key = entry
+                    .insert(Entry { key: key.clone(), state, used: time, listed: time, logged_in: attempt })
+                    .get()
+                    .key
+                    .clone();
+                if let Some(idle) = &mut self.idle {
+                    idle.entry(time).or_default().push(key.clone());
+                }
+                if let Some(changes) = changes {
+                    changes.push((key, Old::Nothing));
+                }
+            }
+        }
+    }
+
+    /// Says that the state of `key` was used at `time`, which is the time of the batch.
+    pub(super) fn touch(&mut self, key: &K, time: Time) {
+        let Some(entry) = self.table.find_mut(key_hash(key), |entry| entry.key == *key) else { return };
+        if entry.used != time
+            && let Some(undo) = self.undo.back_mut()
+        {
+            undo.changes.push((key.clone(), Old::Use { used: entry.used, listed: entry.listed }));
+            entry.used = time;
+        }
+    }
+
+    pub(super) fn remove(&mut self, key: &K) {
+        let Ok(entry) = self.table.find_entry(key_hash(key), |entry| entry.key == *key) else { return };
+        let (Entry { key, state, used, listed, .. }, _) = entry.remove();
+        if let Some(undo) = self.undo.back_mut() {
+            undo.changes.push((key, Old::State { state, used, listed }));
+        }
+    }
+
+    /// The keys that were last used before `time`, some maybe twice. They are listed no more: the caller removes them.
+    pub(super) fn take_idle(&mut self, time: Time) -> Vec<K> {
+        let mut idle_keys = Vec::new();
+        let (Some(idle), Some(undo)) = (&mut self.idle, self.undo.back_mut()) else { return idle_keys };
+        let later = idle.split_off(&time);
+        let due = std::mem::replace(idle, later);
+        for (listed, keys) in &due {
+            for key in keys {
+                let Some(entry) = self.table.find_mut(key_hash(key), |entry| entry.key == *key) else {
+                    continue;
+                };
+                if entry.listed != *listed {
+                    // It was removed and has come back since.
+                    continue;
+                }
+                if entry.used < time {
+                    idle_keys.push(key.clone());
+                } else {
+                    entry.listed = entry.used;
+                    idle.entry(entry.used).or_default().push(key.clone());
+                }
+            }
+        }
+        undo.due = due;
+        idle_keys
+    }
+
+    /// A copy of all states as they were after the batch at `time`.
+    ///
+    /// # Panics
+    ///
+    /// When that was too long ago.
+    pub(super) fn at(&self, time: Time) -> Vec<(K, S)> {
+        let mut earlier: HashMap<&K, Option<&S>> = HashMap::new();
+        let later = || self.undo.iter().filter(|undo| undo.time > time);
+        let reached = later().next().map_or(self.applied, |undo| undo.before);
+        assert!(
+            reached.is_none_or(|reached| reached <= time),
+            "the states after the batch at {time} are not kept any more"
+        );
+        for (key, old) in later().flat_map(|undo| &undo.changes) {
+            let state = match old {
+                Old::Nothing => None,
+                Old::State { state, .. } => Some(state),
+                Old::Use { .. } => continue,
+            };
+            earlier.entry(key).or_insert(state);
+        }
+        let mut states = Vec::with_capacity(self.table.len());
+        for entry in &self.table {
+            if let Some(state) = earlier.remove(&entry.key).unwrap_or(Some(&entry.state)) {
+                states.push((entry.key.clone(), state.clone()));
+            }
+        }
+        let gone = earlier.into_iter().filter_map(|(key, state)| Some((key.clone(), state?.clone())));
+        states.extend(gone);
+        states
+    }
+}
+
+fn rehash<K: Hash, S>(entry: &Entry<K, S>) -> u64 {
+    key_hash(&entry.key)
+}
+
+#[cfg(test)]
+impl<K: Clone, S: Clone> StateMap<K, S> {
+    /// All states with the times of their last use.
+    pub(super) fn entries(&self) -> Vec<(K, S, Time)> {
+        self.table.iter().map(|entry| (entry.key.clone(), entry.state.clone(), entry.used)).collect()
+    }
+
+    /// How many batches can be undone, and how many changes of theirs are kept.
+    pub(super) fn kept(&self) -> (usize, usize) {
+        (self.undo.len(), self.undo.iter().map(|undo| undo.changes.len()).sum())
+    }
+}
