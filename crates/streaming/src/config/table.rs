@@ -73,7 +73,7 @@ table! {
         BATCH_INTERVAL: Duration, "dstreams.batch.interval", MILLIS_ABOVE_ZERO, default_to "1s",
             "Length of a batch, for a program that does not set its own.";
         CHECKPOINT_DIRECTORY: Option<String>, "spark.streaming.checkpoint.directory", TextForm::Any, unset_means "no checkpoints",
-            "Where checkpoints and logs are kept; what the program recovers from.";
+            "Where checkpoints are kept; required by streams with state. This version does not recover from it: a restart begins anew.";
         CONCURRENT_JOBS: usize, "spark.streaming.concurrentJobs", AtLeast(1), default_to "1",
             "How many outputs of batches run at the same time. Above 1, batches may overtake each other.";
         STOP_GRACEFULLY_ON_SHUTDOWN: bool, "spark.streaming.stopGracefullyOnShutdown", (), default_to "true",

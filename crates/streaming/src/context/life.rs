@@ -164,6 +164,9 @@ impl Inner {
         let first = clock.now().next_multiple(scope.interval(), Time::ZERO);
         let graph = {
             let settings = self.settings.lock();
+            if let Some(directory) = &settings.checkpoint_dir {
+                tracing::warn!(directory, "this version does not recover from checkpoints: state ends with the process");
+            }
             let settings = GraphSettings {
                 zero: first - scope.interval(),
                 remember: settings.remember,

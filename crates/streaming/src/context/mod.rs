@@ -137,7 +137,8 @@ impl StreamingContext {
         Ok(())
     }
 
-    /// Sets the directory in which state is made to outlast the process.
+    /// Sets the checkpoint directory, which streams with state require. This version does not recover from it: the state
+    /// of a stream is gone when the process ends.
     pub fn checkpoint(&self, directory: impl Into<String>) {
         self.inner.settings.lock().checkpoint_dir = Some(directory.into());
     }

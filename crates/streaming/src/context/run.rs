@@ -57,10 +57,11 @@ pub fn run_with(config: Config, build: impl FnOnce(&StreamingContext) -> Result<
     result
 }
 
-/// A context that keeps what must outlast the process in `directory`, built by `build`.
+/// A context with `directory` as its checkpoint directory, built by `build`.
 ///
-/// The same function builds the graph at the first start and at every later one; what is stored is data only, found
-/// again by the names and positions of the operators.
+/// The same function builds the graph at the first start and at every later one: what will be stored is data only, found
+/// again by the names and positions of the operators. This version stores nothing there that outlives the process, so
+/// every start begins anew; a warning says so.
 pub fn get_or_create(
     directory: &str,
     config: Config,
