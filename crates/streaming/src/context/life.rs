@@ -165,7 +165,10 @@ impl Inner {
         let graph = {
             let settings = self.settings.lock();
             if let Some(directory) = &settings.checkpoint_dir {
-                tracing::warn!(directory, "this version does not recover from checkpoints: state ends with the process");
+                tracing::warn!(
+                    directory,
+                    "this version does not recover from checkpoints: state ends with the process"
+                );
             }
             let settings = GraphSettings {
                 zero: first - scope.interval(),
