@@ -392,3 +392,41 @@ fn a_context_that_has_ended_frees_what_its_graph_captured() {
         assert_eq!(Arc::strong_count(&captured), 1, "started: {started}");
     }
 }
+
+#[test]
+fn outputs_run_at_the_same_time_when_several_jobs_may() {
+    let mut config = Config::new();
+    config.set("spark.streaming.concurrentJobs", "2").unwrap();
+    let test = TestContext::with(config, seconds(1)).unwrap();
+    let input = test.input(vec![vec![1]]);
+    // Each output waits for the other: with one job at a time neither would end.
+    let meeting = Arc::new(std::sync::Barrier::new(2));
+    for _ in 0..2 {
+        let meeting = Arc::clone(&meeting);
+        input.for_each_rdd(move |_, _| {
+            meeting.wait();
+            Ok(())
+        });
+    }
+    test.run(1).unwrap();
+    assert_eq!(test.context().pending_batches(), []);
+}
+
+#[test]
+fn get_or_create_builds_the_graph_with_its_checkpoint_directory() {
+    let mut config = Config::new();
+    config.set("spark.master", "local[2]").unwrap();
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().to_str().unwrap();
+    let ssc = dstreams_streaming::get_or_create(path, config, |ssc| {
+        let queue = RddQueue::<(u8, u8)>::new();
+        ssc.queue_stream(&queue)
+            .update_state_by_key(|new, old: Option<u8>| new.last().copied().or(old))
+            .print();
+        Ok(())
+    })
+    .unwrap();
+    assert_eq!(ssc.checkpoint_directory().as_deref(), Some(path));
+    ssc.start().unwrap();
+    ssc.stop().unwrap();
+}
