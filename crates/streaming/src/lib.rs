@@ -3,6 +3,7 @@
 #![deny(unsafe_code)]
 
 mod batch;
+mod checkpoint;
 pub mod clock;
 pub mod config;
 mod context;

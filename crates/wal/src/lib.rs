@@ -39,6 +39,7 @@
 mod cleaner;
 mod cursor;
 mod error;
+pub mod fault;
 mod frame;
 mod options;
 mod reader;
@@ -48,6 +49,7 @@ mod storage;
 mod tail;
 #[cfg(test)]
 mod tests;
+mod whole_file;
 mod writer;
 
 pub use error::{Error, Result};
@@ -56,4 +58,5 @@ pub use options::{Durability, Options};
 pub use reader::{Reader, Record, Records};
 pub use recovery::TornTail;
 pub use segment::Segment;
+pub use whole_file::{UNFINISHED, WholeFile, create_dir, sync_dir};
 pub use writer::Writer;

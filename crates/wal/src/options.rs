@@ -14,6 +14,8 @@ use std::time::Duration;
 /// ```
 #[derive(Debug, Clone)]
 pub struct Options {
+    /// What the fault points of the log are called by, before the step: see [`fault`](crate::fault).
+    pub place: &'static str,
     /// What `append` has done when it returns.
     pub durability: Durability,
     /// How long a segment takes records, in whole milliseconds of the times passed to `append`.
@@ -27,6 +29,7 @@ pub struct Options {
 impl Default for Options {
     fn default() -> Self {
         Self {
+            place: "log",
             durability: Durability::Fsync,
             rolling_interval: Duration::from_secs(60),
             max_segment_bytes: 256 << 20,

@@ -30,7 +30,7 @@ pub struct Reader {
 impl Reader {
     /// A reader of the log in the directory, which need not exist.
     pub fn new(dir: impl Into<PathBuf>) -> Self {
-        Self::on(Arc::new(Local), dir.into())
+        Self::on(Arc::new(Local("log")), dir.into())
     }
 
     pub(crate) fn on(storage: Arc<dyn Storage>, dir: PathBuf) -> Self {

@@ -8,6 +8,7 @@ use crate::{
     error::{Error, Result},
     segment::{Segment, SegmentHeader},
     storage::Storage,
+    whole_file::UNFINISHED,
 };
 
 /// What an unfinished write left at the end of a log: nothing there was ever confirmed to an append.
@@ -27,9 +28,6 @@ pub(crate) struct Chain {
     /// A last segment without a whole header.
     pub(crate) torn: Option<TornTail>,
 }
-
-/// The name that a segment has until its header is durable.
-pub(crate) const UNFINISHED: &str = ".tmp";
 
 /// The segments in the directory, oldest first.
 pub(crate) fn segments(storage: &dyn Storage, dir: &Path) -> Result<Vec<Segment>> {

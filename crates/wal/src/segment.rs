@@ -114,9 +114,17 @@ mod tests {
         assert_eq!(segment.to_string(), "log-1000-2000");
         assert_eq!(Segment::parse("log-1000-2000"), Some(segment));
         assert_eq!(Segment::parse("log--5-995"), Some(Segment { start: -5, stop: 995 }));
-        for other in
-            ["lock", "log-", "log-1", "log-1-", "log-é", "log-1-2.tmp", "log-01-2", "log-1-+2", "log-1-2-3"]
-        {
+        for other in [
+            "lock",
+            "log-",
+            "log-1",
+            "log-1-",
+            "log-é",
+            "log-1-2.unfinished",
+            "log-01-2",
+            "log-1-+2",
+            "log-1-2-3",
+        ] {
             assert_eq!(Segment::parse(other), None, "{other}");
         }
     }

@@ -12,9 +12,10 @@ use crate::{
     error::{Error, Result},
     frame::{FRAME_HEADER, FrameHeader, Handle, RECORD},
     options::{Durability, Options},
-    recovery::{self, Recovered, TornTail, UNFINISHED},
+    recovery::{self, Recovered, TornTail},
     segment::{SEGMENT_HEADER, Segment, SegmentHeader},
     storage::{Lock, Sink, Storage},
+    whole_file::UNFINISHED,
 };
 
 /// A record that is to be added.

@@ -37,6 +37,6 @@ fn records(reader: &Reader) -> Vec<Vec<u8>> {
 
 /// The segments in a directory, by name.
 fn segment_names(dir: &Path) -> Vec<String> {
-    let segments = crate::recovery::segments(&crate::storage::Local, dir).unwrap();
+    let segments = crate::recovery::segments(&crate::storage::Local("log"), dir).unwrap();
     segments.iter().map(ToString::to_string).collect()
 }

@@ -65,7 +65,7 @@ impl Writer {
     /// Fails with [`Error::Locked`] while another writer has it open, and with [`Error::Corrupt`] if the last segment is
     /// damaged elsewhere than at its end.
     pub fn open(dir: impl Into<PathBuf>, options: Options) -> Result<Self> {
-        Self::open_on(Arc::new(Local), dir.into(), options)
+        Self::open_on(Arc::new(Local(options.place)), dir.into(), options)
     }
 
     pub(crate) fn open_on(storage: Arc<dyn Storage>, dir: PathBuf, options: Options) -> Result<Self> {

@@ -4,14 +4,15 @@
 use std::{
     fs::{self, File, OpenOptions, TryLockError},
     io::{self, Read, Seek, SeekFrom, Write},
-    path::Path,
+    path::{Path, PathBuf},
 };
 
 use super::{Lock, Sink, Source, Storage};
+use crate::fault;
 
-/// The file system of this machine.
+/// The file system of this machine. Its steps pass the fault points of a place.
 #[derive(Debug)]
-pub(crate) struct Local;
+pub(crate) struct Local(pub(crate) &'static str);
 
 impl Storage for Local {
     fn dir_exists(&self, dir: &Path) -> io::Result<bool> {
@@ -19,6 +20,7 @@ impl Storage for Local {
     }
 
     fn create_dir(&self, dir: &Path) -> io::Result<()> {
+        fault::pass(self.0, "create_dir", dir)?;
         let new = |dir: &&Path| !dir.as_os_str().is_empty() && !dir.exists();
         let made: Vec<&Path> = dir.ancestors().take_while(new).collect();
         fs::create_dir_all(dir)?;
@@ -47,7 +49,8 @@ impl Storage for Local {
     }
 
     fn create(&self, path: &Path) -> io::Result<Box<dyn Sink>> {
-        Ok(Box::new(File::create(path)?))
+        fault::pass(self.0, "create", path)?;
+        Ok(Box::new(LocalSink { place: self.0, path: path.to_owned(), file: File::create(path)? }))
     }
 
     fn open(&self, path: &Path) -> io::Result<Box<dyn Source>> {
@@ -55,35 +58,49 @@ impl Storage for Local {
     }
 
     fn truncate(&self, path: &Path, length: u64) -> io::Result<()> {
+        fault::pass(self.0, "truncate", path)?;
         cut(&OpenOptions::new().write(true).open(path)?, length)
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        fault::pass(self.0, "rename", to)?;
         fs::rename(from, to)
     }
 
     fn remove(&self, path: &Path) -> io::Result<()> {
+        fault::pass(self.0, "remove", path)?;
         fs::remove_file(path)
     }
 
     fn sync_dir(&self, dir: &Path) -> io::Result<()> {
+        fault::pass(self.0, "sync_dir", dir)?;
         let dir = if dir.as_os_str().is_empty() { Path::new(".") } else { dir };
         // Elsewhere a directory cannot be opened as a file, and its entries are durable when their files are.
         if cfg!(unix) { File::open(dir)?.sync_all() } else { Ok(()) }
     }
 }
 
-impl Sink for File {
+/// A file that is written, where it will be found.
+struct LocalSink {
+    place: &'static str,
+    path: PathBuf,
+    file: File,
+}
+
+impl Sink for LocalSink {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        Write::write(self, bytes)
+        fault::pass(self.place, "write", &self.path)?;
+        self.file.write(bytes)
     }
 
     fn sync(&mut self) -> io::Result<()> {
-        self.sync_data()
+        fault::pass(self.place, "sync", &self.path)?;
+        self.file.sync_data()
     }
 
     fn truncate(&mut self, length: u64) -> io::Result<()> {
-        cut(self, length)
+        fault::pass(self.place, "truncate", &self.path)?;
+        cut(&self.file, length)
     }
 }
 

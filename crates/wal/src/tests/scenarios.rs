@@ -194,7 +194,7 @@ fn an_empty_file_at_the_end_is_reported_and_removed() {
     Writer::open(dir.path(), rolling_each_second()).unwrap().append(b"x", 0).unwrap();
     let empty = dir.path().join("log-9-1009");
     fs::write(&empty, b"").unwrap();
-    fs::write(dir.path().join("log-10-1010.tmp"), b"half a header").unwrap();
+    fs::write(dir.path().join("log-10-1010.unfinished"), b"half a header").unwrap();
     let torn = TornTail { file: empty, offset: 0, bytes: 0 };
 
     let mut reading = Reader::new(dir.path()).read_all().unwrap();

@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Files that are there whole or not at all: written under another name, made durable, then renamed.
+
+use std::{
+    fs::{self, File},
+    io::{self, BufWriter, Write},
+    path::{Path, PathBuf},
+};
+
+use crate::{
+    fault,
+    storage::{Local, Storage as _},
+};
+
+/// What follows the name of a file that is not whole yet. One that a crash left behind may be removed.
+pub const UNFINISHED: &str = ".unfinished";
+
+/// A file that gets its name when it is [committed](Self::commit); one that is dropped before is removed.
+///
+/// ```
+/// use std::io::Write as _;
+/// use dstreams_wal::WholeFile;
+///
+/// let dir = tempfile::tempdir()?;
+/// let path = dir.path().join("manifest");
+/// let mut file = WholeFile::create("files", &path)?;
+/// file.write_all(b"part-0\n")?;
+/// assert!(!path.exists());
+/// file.commit()?;
+/// assert_eq!(std::fs::read(&path)?, b"part-0\n");
+/// # Ok::<(), std::io::Error>(())
+/// ```
+#[derive(Debug)]
+pub struct WholeFile {
+    place: &'static str,
+    path: PathBuf,
+    unfinished: PathBuf,
+    /// None once committed.
+    writer: Option<BufWriter<Steps>>,
+}
+
+/// The file with a fault point before each write.
+#[derive(Debug)]
+struct Steps {
+    place: &'static str,
+    path: PathBuf,
+    file: File,
+}
+
+impl Write for Steps {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        fault::pass(self.place, "write", &self.path)?;
+        self.file.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
+    }
+}
+
+impl WholeFile {
+    /// Begins a file in the place of one that may be there. `place` names its fault points: `create`, `write`, `sync`,
+    /// `rename` and `sync_dir`.
+    pub fn create(place: &'static str, path: &Path) -> io::Result<Self> {
+        let mut name = path.file_name().unwrap_or_default().to_owned();
+        name.push(UNFINISHED);
+        let unfinished = path.with_file_name(name);
+        fault::pass(place, "create", path)?;
+        let file = File::create(&unfinished)?;
+        let steps = Steps { place, path: path.to_owned(), file };
+        let writer = Some(BufWriter::with_capacity(1 << 16, steps));
+        Ok(Self { place, path: path.to_owned(), unfinished, writer })
+    }
+
+    /// Makes the file durable and gives it its name.
+    pub fn commit(mut self) -> io::Result<()> {
+        let Some(mut writer) = self.writer.take() else { return Ok(()) };
+        let mut finish = || {
+            writer.flush()?;
+            fault::pass(self.place, "sync", &self.path)?;
+            writer.get_ref().file.sync_all()?;
+            fault::pass(self.place, "rename", &self.path)?;
+            fs::rename(&self.unfinished, &self.path)?;
+            Local(self.place).sync_dir(self.path.parent().unwrap_or(Path::new("")))
+        };
+        finish().inspect_err(|_| {
+            let _ = fs::remove_file(&self.unfinished);
+        })
+    }
+}
+
+impl Write for WholeFile {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.writer.as_mut().map_or_else(|| Err(io::ErrorKind::NotConnected.into()), |file| file.write(bytes))
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.writer.as_mut().map_or(Ok(()), Write::flush)
+    }
+}
+
+impl Drop for WholeFile {
+    fn drop(&mut self) {
+        if let Some(writer) = self.writer.take() {
+            // What is left in the buffer is not wanted any more.
+            let _ = writer.into_parts();
+            let _ = fs::remove_file(&self.unfinished);
+        }
+    }
+}
+
+/// Makes a directory and those above it, durably. `place` names its fault point, `create_dir`.
+pub fn create_dir(place: &'static str, dir: &Path) -> io::Result<()> {
+    Local(place).create_dir(dir)
+}
+
+/// Makes durable which files are in a directory. `place` names its fault point, `sync_dir`.
+pub fn sync_dir(place: &'static str, dir: &Path) -> io::Result<()> {
+    Local(place).sync_dir(dir)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fault::Fault;
+
+    #[test]
+    fn a_file_that_is_not_committed_leaves_the_one_before() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let path = dir.path().join("file");
+        fs::write(&path, "before").expect("it is written");
+        for step in ["create", "write", "sync", "rename"] {
+            let _armed = fault::arm(dir.path(), &format!("whole.{step}"), 1, Fault::DiskFull);
+            let written = WholeFile::create("whole", &path).and_then(|mut file| {
+                file.write_all(b"after")?;
+                file.commit()
+            });
+            assert_eq!(written.expect_err("it fails").kind(), io::ErrorKind::StorageFull, "{step}");
+            assert_eq!(fs::read(&path).expect("it is there"), b"before", "{step}");
+            assert_eq!(fs::read_dir(dir.path()).expect("a listing").count(), 1, "{step}");
+        }
+    }
+}
