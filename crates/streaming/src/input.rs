@@ -84,6 +84,11 @@ impl Batches {
         self.by_time.remove(&time);
     }
 
+    /// The latest batch before `time` that is remembered and fits.
+    pub(crate) fn latest_before(&self, time: Time, fits: impl Fn(Time) -> bool) -> Option<Time> {
+        self.by_time.range(..time).rev().map(|(&before, _)| before).find(|&before| fits(before))
+    }
+
     /// Forgets the batches at and before `time`.
     pub(crate) fn forget(&mut self, time: Time) {
         self.by_time.retain(|&batch, _| batch > time);

@@ -29,7 +29,7 @@ pub use dstreams_rdd::{
     Accumulator, ArcPartitioner, BoxError, Broadcast, Data, HashPartitioner, Key, PairOptions, Partitioner,
     PartitionerId, Partitioning, Rdd, RddContext, StorageLevel, Text, Wire, key_hash,
 };
-pub use error::{Error, Result};
+pub use error::{CheckpointError, Error, Result};
 pub use event::StreamingListener;
 pub use input::{Batch, BatchInput, InputInfo, StreamId};
 pub use operator::{KeyUpdates, MapWithStateStream, ReducedWindowOptions, StateOptions, StateSpec};

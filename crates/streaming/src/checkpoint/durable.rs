@@ -8,7 +8,10 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-use crate::{error::Result, time::Time};
+use crate::{
+    error::Result,
+    time::{Duration, Time},
+};
 
 /// An operator whose state is kept in checkpoints: a snapshot now and then, and what each batch changed since.
 ///
@@ -16,6 +19,15 @@ use crate::{error::Result, time::Time};
 pub(crate) trait DurableState: Send + Sync {
     /// The number of the stream in the graph.
     fn node(&self) -> usize;
+
+    /// Whether it logs what each batch changes. If not, its states are computed again from the last snapshot on, from the
+    /// input of the batches since.
+    fn logs_changes(&self) -> bool {
+        true
+    }
+
+    /// How long before a batch its earlier states or records are asked for, by what is derived from the operator.
+    fn remembers(&self) -> Duration;
 
     /// What the states look like in this program.
     fn schema(&self) -> StateSchema;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! The two ends of a graph as the generator sees them: inputs that give batches their data, outputs that make jobs.
 
-use std::sync::Arc;
+use std::{path::Path, sync::Arc};
 
 use super::node::AnyNode;
 use crate::{
@@ -35,6 +35,21 @@ pub(crate) trait AnyInput: Send + Sync {
 
     /// Frees what batches at and before `time` were made from.
     fn forget(&self, time: Time);
+
+    /// Says that there are checkpoints, and where it may keep files of its own.
+    fn attach(&self, dir: &Path) -> Result<()>;
+
+    /// Whether what it gave to batches can be read again in another process.
+    fn is_recoverable(&self) -> bool;
+
+    /// What must be known after a restart although no batch says it.
+    fn memory(&self) -> Vec<u8>;
+
+    /// Continues what an earlier process began, before its start.
+    fn restore(&self, memory: &[u8], inputs: &[(Time, &BatchInput)]) -> Result<()>;
+
+    /// Removes what is stored for batches at and before `time`.
+    fn clean(&self, time: Time);
 }
 
 /// The work of one output for one batch.

@@ -130,6 +130,16 @@ impl<T: Data> Node<T> {
         Ok(Some(rdd))
     }
 
+    /// Remembers a dataset that an earlier process made.
+    pub(crate) fn restore(&self, time: Time, rdd: Rdd<T>) {
+        self.remembered.lock().insert(time, rdd);
+    }
+
+    /// The dataset at `time`, if it is remembered.
+    pub(crate) fn remembered_at(&self, time: Time) -> Option<Rdd<T>> {
+        self.remembered.lock().get(&time).cloned()
+    }
+
     /// The latest dataset before `time` that is remembered.
     pub(crate) fn latest_before(&self, time: Time) -> Option<Rdd<T>> {
         self.remembered.lock().range(..time).next_back().map(|(_, rdd)| rdd.clone())
@@ -199,6 +209,7 @@ pub(crate) struct NodeMeta {
     checkpoint: Mutex<Option<Duration>>,
     zero: OnceLock<Time>,
     remember: Mutex<Duration>,
+    past_needed: Mutex<Duration>,
 }
 
 impl NodeMeta {
@@ -214,6 +225,7 @@ impl NodeMeta {
             checkpoint: Mutex::new(new.checkpoint),
             zero: OnceLock::new(),
             remember: Mutex::new(Duration::ZERO),
+            past_needed: Mutex::new(Duration::ZERO),
         }
     }
 
@@ -278,12 +290,28 @@ impl NodeMeta {
         longer
     }
 
+    /// How long before a batch the datasets are that its jobs are made from.
+    pub(crate) fn past_needed(&self) -> Duration {
+        *self.past_needed.lock()
+    }
+
+    /// Says that a stream derived from this one asks for datasets of this long ago.
+    pub(crate) fn need_past(&self, length: Duration) {
+        let mut needed = self.past_needed.lock();
+        *needed = length.max(*needed);
+    }
+
+    /// How much further back than itself it asks its parents for datasets.
+    pub(crate) fn reach(&self) -> Duration {
+        self.reach
+    }
+
     /// Fixes the zero time. Returns false when it has been fixed before.
     pub(crate) fn initialize(&self, zero: Time) -> bool {
         self.zero.set(zero).is_ok()
     }
 
-    fn is_on_grid(&self, time: Time) -> bool {
+    pub(crate) fn is_on_grid(&self, time: Time) -> bool {
         self.zero().is_some_and(|zero| time > zero && (time - zero).is_multiple_of(self.slide))
     }
 }

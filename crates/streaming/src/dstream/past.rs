@@ -31,6 +31,16 @@ impl<T: Data> Past<T> {
         }
     }
 
+    /// The dataset of the batch before the one at `time`, and when that was. After batches that were left out it is
+    /// further back than one slide.
+    pub(crate) fn before(&self, time: Time, batches: &Batches) -> Result<Option<(Time, Rdd<T>)>> {
+        let Some(own) = self.own.get().and_then(Weak::upgrade) else { return Ok(None) };
+        let Some(before) = batches.latest_before(time, |before| own.meta().is_on_grid(before)) else {
+            return Ok(None);
+        };
+        Ok(own.rdd_at(before, batches)?.map(|rdd| (before, rdd)))
+    }
+
     /// As [`rdd_at`](Self::rdd_at); where that batch never was, the latest dataset before it that is remembered.
     pub(crate) fn latest_at(&self, time: Time, batches: &Batches) -> Result<Option<Rdd<T>>> {
         let Some(own) = self.own.get().and_then(Weak::upgrade) else { return Ok(None) };

@@ -10,6 +10,7 @@ use dstreams_rdd::RddContext;
 use parking_lot::{Mutex, RwLock};
 
 use crate::{
+    checkpoint::durable::DurableState,
     clock::Clock,
     config::Config,
     dstream::endpoint::{AnyInput, Output},
@@ -41,6 +42,7 @@ pub(crate) struct Scope {
     state: Mutex<StreamingContextState>,
     inputs: Mutex<Vec<Arc<dyn AnyInput>>>,
     outputs: Mutex<Vec<Output>>,
+    states: Mutex<Vec<Arc<dyn DurableState>>>,
     rejected: Mutex<Vec<Error>>,
     next_node: AtomicUsize,
     next_input: AtomicUsize,
@@ -63,6 +65,7 @@ impl Scope {
             state: Mutex::new(StreamingContextState::Initialized),
             inputs: Mutex::default(),
             outputs: Mutex::default(),
+            states: Mutex::default(),
             rejected: Mutex::default(),
             next_node: AtomicUsize::new(0),
             next_input: AtomicUsize::new(0),
@@ -122,6 +125,16 @@ impl Scope {
         }
     }
 
+    /// Adds the state of an operator to what checkpoints keep.
+    pub(crate) fn add_state(&self, state: Arc<dyn DurableState>) {
+        self.states.lock().push(state);
+    }
+
+    /// The states of all operators, in creation order.
+    pub(crate) fn states(&self) -> Vec<Arc<dyn DurableState>> {
+        self.states.lock().clone()
+    }
+
     pub(crate) fn inputs(&self) -> Vec<Arc<dyn AnyInput>> {
         self.inputs.lock().clone()
     }
@@ -130,10 +143,11 @@ impl Scope {
         self.outputs.lock().clone()
     }
 
-    /// Drops inputs and outputs. Their streams hold the scope in turn, so that without this nothing of a context would
+    /// Drops inputs, outputs and states. Their streams hold the scope in turn, so that without this nothing of a context would
     /// ever be freed.
     pub(crate) fn dismantle(&self) {
         let _streams = (std::mem::take(&mut *self.inputs.lock()), std::mem::take(&mut *self.outputs.lock()));
+        let _states = std::mem::take(&mut *self.states.lock());
     }
 
     /// Whether the graph may still grow; otherwise the attempt is kept as an error.

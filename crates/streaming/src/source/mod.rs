@@ -5,7 +5,7 @@ mod file;
 mod queue;
 mod received;
 
-use std::sync::Arc;
+use std::{path::Path, sync::Arc};
 
 use dstreams_rdd::{Data, Rdd, RddContext, Wire, codec::Compression};
 
@@ -79,6 +79,34 @@ pub trait Source: Send + Sync + 'static {
 
     /// Frees what the batches at and before `time` were made from.
     fn forget(&self, time: Time) {
+        let _ = time;
+    }
+
+    /// Says, before anything else, that the context has checkpoints, and where the source may keep files of its own.
+    fn attach(&self, dir: &Path) -> Result<()> {
+        let _ = dir;
+        Ok(())
+    }
+
+    /// Whether plans can be turned into datasets again in another process.
+    fn is_recoverable(&self) -> bool {
+        true
+    }
+
+    /// What must be known after a restart although no plan says it. It is asked for once, at the first start.
+    fn memory(&self) -> Vec<u8> {
+        Vec::new()
+    }
+
+    /// Continues what an earlier process began: with what its [`memory`](Self::memory) was, and with the plans of the
+    /// batches that may still be asked for, oldest first. Called before [`start`](Self::start).
+    fn restore(&self, memory: &[u8], plans: Vec<(Time, Self::Plan)>) -> Result<()> {
+        let _ = (memory, plans);
+        Ok(())
+    }
+
+    /// Removes what is stored for batches at and before `time`: not even after a restart will they be asked for.
+    fn clean(&self, time: Time) {
         let _ = time;
     }
 }
@@ -236,5 +264,26 @@ impl<S: Source> AnyInput for InputStream<S> {
 
     fn forget(&self, time: Time) {
         self.source.forget(time);
+    }
+
+    fn attach(&self, dir: &Path) -> Result<()> {
+        self.source.attach(dir)
+    }
+
+    fn is_recoverable(&self) -> bool {
+        self.source.is_recoverable()
+    }
+
+    fn memory(&self) -> Vec<u8> {
+        self.source.memory()
+    }
+
+    fn restore(&self, memory: &[u8], inputs: &[(Time, &BatchInput)]) -> Result<()> {
+        let plans = inputs.iter().map(|(time, input)| Ok((*time, self.decode(input)?)));
+        self.source.restore(memory, plans.collect::<Result<_>>()?)
+    }
+
+    fn clean(&self, time: Time) {
+        self.source.clean(time);
     }
 }

@@ -21,7 +21,7 @@ use self::{
 use super::Source;
 use crate::{
     clock::Clock,
-    error::Result,
+    error::{Error, Result},
     input::InputInfo,
     time::{Duration, Time},
 };
@@ -230,5 +230,18 @@ impl<R: FileReader> Source for FileSource<R> {
 
     fn forget(&self, time: Time) {
         self.problems.forget(time);
+    }
+
+    fn memory(&self) -> Vec<u8> {
+        self.selection.lock().initial_ignore().as_millis().to_le_bytes().to_vec()
+    }
+
+    fn restore(&self, memory: &[u8], plans: Vec<(Time, FilePlan)>) -> Result<()> {
+        let since = memory.try_into().map_err(|_| {
+            Error::source(format!("{} bytes are no time from which on files are taken", memory.len()))
+        })?;
+        let since = Time::from_millis(i64::from_le_bytes(since));
+        self.selection.lock().restore(since, plans.iter().map(|(time, plan)| (*time, &*plan.files)));
+        Ok(())
     }
 }

@@ -30,6 +30,22 @@ impl Selection {
         self.window
     }
 
+    /// Files that were not modified after this time are never taken.
+    pub(super) fn initial_ignore(&self) -> Time {
+        self.initial_ignore
+    }
+
+    /// Goes on where another process was: with the time that it began at, and the files that its batches took.
+    pub(super) fn restore<'a>(
+        &mut self,
+        initial_ignore: Time,
+        taken: impl Iterator<Item = (Time, &'a [SelectedFile])>,
+    ) {
+        self.initial_ignore = initial_ignore;
+        self.recent =
+            taken.flat_map(|(time, files)| files.iter().map(move |file| (file.path.clone(), time))).collect();
+    }
+
     /// The files that the batch at `time` takes of those that are there, in the same order.
     pub(super) fn select(&mut self, time: Time, listed: Vec<SelectedFile>) -> Vec<SelectedFile> {
         // A file that its batch took longer ago is too old by now, unless it was modified since and is to be read
