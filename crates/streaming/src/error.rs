@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use dstreams_rdd as rdd;
 
-use crate::{config::ConfigError, time::Time};
+use crate::{config::ConfigError, state::StateError, time::Time};
 
 /// The result of most calls on a streaming context.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -56,6 +56,9 @@ pub enum Error {
     /// A receiver or source.
     #[error("{0}")]
     Source(Arc<rdd::BoxError>),
+    /// The states of an operator could not be stored or restored.
+    #[error(transparent)]
+    State(Arc<StateError>),
     /// The system refused something the context cannot run without.
     #[error("cannot {action}: {cause}")]
     System {
@@ -85,5 +88,11 @@ impl Error {
 impl From<ConfigError> for Error {
     fn from(error: ConfigError) -> Self {
         Self::Config(Arc::new(error))
+    }
+}
+
+impl From<StateError> for Error {
+    fn from(error: StateError) -> Self {
+        Self::State(Arc::new(error))
     }
 }

@@ -38,5 +38,5 @@ pub use source::{
     BinaryRecords, FileContent, FileFault, FileProblem, FileReader, FileStreamOptions, QueueTake, RddQueue,
     SelectedFile, Source, SourceContext, TextLines,
 };
-pub use state::State;
+pub use state::{State, StateError};
 pub use time::{Duration, Time};

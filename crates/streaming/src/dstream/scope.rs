@@ -10,6 +10,7 @@ use dstreams_rdd::RddContext;
 use parking_lot::{Mutex, RwLock};
 
 use crate::{
+    checkpoint::durable::DurableState,
     clock::Clock,
     config::Config,
     dstream::endpoint::{AnyInput, Output},
@@ -41,6 +42,7 @@ pub(crate) struct Scope {
     state: Mutex<StreamingContextState>,
     inputs: Mutex<Vec<Arc<dyn AnyInput>>>,
     outputs: Mutex<Vec<Output>>,
+    states: Mutex<Vec<Arc<dyn DurableState>>>,
     rejected: Mutex<Vec<Error>>,
     next_node: AtomicUsize,
     next_input: AtomicUsize,
@@ -63,6 +65,7 @@ impl Scope {
             state: Mutex::new(StreamingContextState::Initialized),
             inputs: Mutex::default(),
             outputs: Mutex::default(),
+            states: Mutex::default(),
             rejected: Mutex::default(),
             next_node: AtomicUsize::new(0),
             next_input: AtomicUsize::new(0),
@@ -130,10 +133,24 @@ impl Scope {
         self.outputs.lock().clone()
     }
 
-    /// Drops inputs and outputs. Their streams hold the scope in turn, so that without this nothing of a context would
-    /// ever be freed.
+    /// Registers an operator whose states checkpoints keep.
+    pub(crate) fn add_state(&self, state: Arc<dyn DurableState>) {
+        self.states.lock().push(state);
+    }
+
+    /// The operators whose states checkpoints keep, parents before children.
+    pub(crate) fn states(&self) -> Vec<Arc<dyn DurableState>> {
+        self.states.lock().clone()
+    }
+
+    /// Drops inputs, outputs and states. Their streams hold the scope in turn, so that without this nothing of a context
+    /// would ever be freed.
     pub(crate) fn dismantle(&self) {
-        let _streams = (std::mem::take(&mut *self.inputs.lock()), std::mem::take(&mut *self.outputs.lock()));
+        let _streams = (
+            std::mem::take(&mut *self.inputs.lock()),
+            std::mem::take(&mut *self.outputs.lock()),
+            std::mem::take(&mut *self.states.lock()),
+        );
     }
 
     /// Whether the graph may still grow; otherwise the attempt is kept as an error.
