@@ -5,7 +5,7 @@ use std::{io, path::PathBuf, sync::Arc};
 
 use dstreams_rdd as rdd;
 
-use crate::{config::ConfigError, time::Time};
+use crate::{config::ConfigError, state::StateError, time::Time};
 
 /// The result of most calls on a streaming context.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -59,6 +59,9 @@ pub enum Error {
     /// Checkpoints cannot be used as they are, or not be written.
     #[error(transparent)]
     Checkpoint(#[from] CheckpointError),
+    /// The states of an operator could not be stored or restored.
+    #[error(transparent)]
+    State(Arc<StateError>),
     /// The system refused something the context cannot run without.
     #[error("cannot {action}: {cause}")]
     System {
@@ -186,5 +189,11 @@ impl Error {
 impl From<ConfigError> for Error {
     fn from(error: ConfigError) -> Self {
         Self::Config(Arc::new(error))
+    }
+}
+
+impl From<StateError> for Error {
+    fn from(error: StateError) -> Self {
+        Self::State(Arc::new(error))
     }
 }

@@ -80,6 +80,10 @@ impl Batches {
         self.by_time.insert(batch.time, batch);
     }
 
+    pub(crate) fn extend(&mut self, batches: impl IntoIterator<Item = (Time, Arc<Batch>)>) {
+        self.by_time.extend(batches);
+    }
+
     pub(crate) fn remove(&mut self, time: Time) {
         self.by_time.remove(&time);
     }

@@ -22,6 +22,7 @@ pub mod testing;
 pub mod time;
 pub mod timer;
 
+pub use checkpoint::{Fate, RecoveryReport, RecoveryRow};
 pub use config::Config;
 pub use context::{StopOptions, StreamingContext, get_or_create, run, run_with};
 pub use dstream::{DStream, scope::StreamingContextState};
@@ -38,5 +39,5 @@ pub use source::{
     BinaryRecords, FileContent, FileFault, FileProblem, FileReader, FileStreamOptions, QueueTake, RddQueue,
     SelectedFile, Source, SourceContext, TextLines,
 };
-pub use state::State;
+pub use state::{State, StateError};
 pub use time::{Duration, Time};

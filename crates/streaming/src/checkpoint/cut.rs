@@ -62,7 +62,8 @@ impl Cut {
         for entry in fs::read_dir(dir)? {
             let entry = entry?;
             let name = entry.file_name();
-            let millis = name.to_str().and_then(|name| name.strip_prefix(PREFIX)).and_then(|ms| ms.parse().ok());
+            let millis =
+                name.to_str().and_then(|name| name.strip_prefix(PREFIX)).and_then(|ms| ms.parse().ok());
             if let Some(millis) = millis
                 && entry.file_type()?.is_file()
             {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-//! `Directory`: a checkpoint directory that this process alone works with, and where in it things are.
+//! `CheckpointDirectory`: a checkpoint directory that this process alone works with, and where in it things are.
 
 use std::{
     fs::{self, File, OpenOptions, TryLockError},
@@ -30,7 +30,7 @@ pub(crate) const FORMAT: u32 = 1;
 /// | `inputs/<number>/` | what a source keeps itself, such as the log of a receiver |
 /// | `checkpoint-<ms>` | which snapshots belong together, and what the program looked like |
 #[derive(Debug)]
-pub(crate) struct Directory {
+pub(crate) struct CheckpointDirectory {
     path: PathBuf,
     _lease: File,
 }
@@ -49,7 +49,7 @@ struct Holder {
     application: String,
 }
 
-impl Directory {
+impl CheckpointDirectory {
     /// Takes the directory for `application`, making it if it must.
     pub(crate) fn open(path: &Path, application: &str) -> Result<Self> {
         dstreams_wal::create_dir("checkpoint", path).map_err(CheckpointError::io("create", path))?;
@@ -58,9 +58,12 @@ impl Directory {
         match Self::application(&path)? {
             Some(theirs) if theirs.application != application => {
                 let ours = application.to_owned();
-                return Err(
-                    CheckpointError::OtherApplication { dir: path, theirs: theirs.application, ours }.into()
-                );
+                return Err(CheckpointError::OtherApplication {
+                    dir: path,
+                    theirs: theirs.application,
+                    ours,
+                }
+                .into());
             }
             Some(_) => {}
             None => {
@@ -189,12 +192,13 @@ mod tests {
     #[test]
     fn a_directory_has_one_user_and_one_application() {
         let dir = tempfile::tempdir().expect("a directory");
-        let first = Directory::open(dir.path(), "orders").expect("it is free");
-        let second = Directory::open(dir.path(), "orders").expect_err("it is taken").to_string();
+        let first = CheckpointDirectory::open(dir.path(), "orders").expect("it is free");
+        let second = CheckpointDirectory::open(dir.path(), "orders").expect_err("it is taken").to_string();
         assert!(second.contains(&format!("process {} (orders)", std::process::id())), "{second}");
         drop(first);
-        let other = Directory::open(dir.path(), "payments").expect_err("it is another's").to_string();
+        let other =
+            CheckpointDirectory::open(dir.path(), "payments").expect_err("it is another's").to_string();
         assert!(other.contains("belongs to the application \"orders\""), "{other}");
-        Directory::open(dir.path(), "orders").expect("it is free again");
+        CheckpointDirectory::open(dir.path(), "orders").expect("it is free again");
     }
 }

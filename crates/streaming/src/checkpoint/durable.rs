@@ -88,7 +88,7 @@ pub(crate) struct Changes {
 pub(crate) struct Snapshot {
     /// The batch.
     pub(crate) time: Time,
-    /// The directory that holds nothing but this snapshot, below the checkpoint directory.
+    /// The directory that holds nothing but this snapshot, below the one of the operator.
     pub(crate) dir: PathBuf,
     /// The number of keys.
     pub(crate) keys: u64,

@@ -17,7 +17,7 @@ use parking_lot::Mutex;
 
 use super::{
     cut::{Cut, RETAINED},
-    directory::Directory,
+    directory::CheckpointDirectory,
     durable::{Changes, Snapshot},
     log::{TimedLog, encode},
     record::{BatchRecord, Program},
@@ -31,7 +31,7 @@ use crate::{
 
 /// The checkpoints of an active context.
 pub(crate) struct Keeper {
-    directory: Directory,
+    directory: CheckpointDirectory,
     program: Program,
     graph: Arc<RunningGraph>,
     batches: TimedLog,
@@ -67,7 +67,7 @@ const CUT_INTERVAL: Duration = seconds(10);
 impl Keeper {
     /// Goes on in `directory`, where `snapshots` and `changes` have been found.
     pub(crate) fn new(
-        directory: Directory,
+        directory: CheckpointDirectory,
         (batches, changes): (TimedLog, TimedLog),
         program: Program,
         graph: Arc<RunningGraph>,
@@ -80,6 +80,16 @@ impl Keeper {
         let kept = Mutex::new(Kept { snapshots, ..Kept::default() });
         let logged = Mutex::new(logged);
         Self { directory, program, graph, batches, changes, logged, kept, halted: AtomicBool::new(false) }
+    }
+
+    /// The program of this process.
+    pub(crate) fn program(&self) -> &Program {
+        &self.program
+    }
+
+    /// The snapshots of an operator, the latest last.
+    pub(crate) fn snapshots_of(&self, operator: &str) -> Vec<Snapshot> {
+        self.kept.lock().snapshots.get(operator).cloned().unwrap_or_default()
     }
 
     /// Writes down that the process begins to make batches.
@@ -138,7 +148,8 @@ impl Keeper {
     pub(crate) fn is_cut_due(&self, time: Time) -> bool {
         let kept = self.kept.lock();
         let last = kept.last_cut.unwrap_or(self.program.zero);
-        time - last >= CUT_INTERVAL || self.graph.states().iter().any(|operator| self.is_due(operator, &kept, time))
+        time - last >= CUT_INTERVAL
+            || self.graph.states().iter().any(|operator| self.is_due(operator, &kept, time))
     }
 
     fn is_due(&self, operator: &StateOperator, kept: &Kept, time: Time) -> bool {
@@ -231,8 +242,7 @@ impl Keeper {
             }
         }
         kept.snapshots.retain(|_, snapshots| !snapshots.is_empty());
-        limits.inputs -= self.graph.remember();
-        limits
+        Limits { inputs: limits.inputs - self.graph.remember(), ..limits }
     }
 
     /// Removes older checkpoint files than are kept, and the snapshots that none of those left speaks of.
@@ -243,17 +253,20 @@ impl Keeper {
         let mut needed: BTreeSet<PathBuf> = BTreeSet::new();
         for time in retained {
             match Cut::read(dir, *time) {
-                Ok(cut) => needed.extend(cut.snapshots.into_values().flatten().map(|snapshot| snapshot.dir)),
+                Ok(cut) => needed.extend(cut.snapshots.into_iter().flat_map(|(operator, snapshots)| {
+                    let base = self.directory.state(&operator);
+                    snapshots.into_iter().map(move |snapshot| base.join(snapshot.dir))
+                })),
                 // A file that cannot be read may speak of any snapshot.
                 Err(_) => return Ok(()),
             }
         }
         for time in old {
-            Cut::remove(dir, *time).map_err(CheckpointError::io("remove an old checkpoint file from", dir))?;
+            Cut::remove(dir, *time)
+                .map_err(CheckpointError::io("remove an old checkpoint file from", dir))?;
         }
         for snapshot in self.snapshot_dirs()? {
-            let relative = snapshot.strip_prefix(dir).unwrap_or(&snapshot);
-            if !needed.contains(relative) {
+            if !needed.contains(&snapshot) {
                 fs::remove_dir_all(&snapshot).map_err(CheckpointError::io("remove", &snapshot))?;
             }
         }
@@ -302,8 +315,6 @@ fn list(dir: &std::path::Path) -> Result<Vec<PathBuf>> {
     match fs::read_dir(dir) {
         Err(cause) if cause.kind() == std::io::ErrorKind::NotFound => Ok(Vec::new()),
         Err(cause) => Err(failed()(cause)),
-        Ok(entries) => {
-            entries.map(|entry| entry.map(|entry| entry.path()).map_err(failed())).collect()
-        }
+        Ok(entries) => entries.map(|entry| entry.map(|entry| entry.path()).map_err(failed())).collect(),
     }
 }

@@ -23,7 +23,12 @@ pub(crate) struct TimedLog {
 
 impl TimedLog {
     /// Opens the log in `dir`; what a crash left unfinished at its end is cut off and logged.
-    pub(crate) fn open(dir: &Path, place: &'static str, rolling: Duration, max_failures: usize) -> Result<Self> {
+    pub(crate) fn open(
+        dir: &Path,
+        place: &'static str,
+        rolling: Duration,
+        max_failures: usize,
+    ) -> Result<Self> {
         let options = Options { place, rolling_interval: rolling, max_failures, ..Options::default() };
         let writer = Writer::open(dir, options)?;
         for torn in writer.torn() {
@@ -35,7 +40,10 @@ impl TimedLog {
     /// Adds records of the batch at `time`, durably: all with one sync.
     pub(crate) fn append(&self, time: Time, records: &[Vec<u8>]) -> Result<Vec<Handle>> {
         let records: Vec<&[u8]> = records.iter().map(Vec::as_slice).collect();
-        let handles = self.writer.append_all(&records, time.as_millis())?;
+        let handles: Vec<Handle> = records
+            .iter()
+            .map(|record| self.writer.append(record, time.as_millis()))
+            .collect::<std::result::Result<_, _>>()?;
         if let Some(first) = handles.first() {
             self.note(time, first.segment);
         }
@@ -68,7 +76,7 @@ impl TimedLog {
             segments.values().min().copied()
         };
         match needed {
-            Some(oldest) => Ok(self.writer.clean_before(oldest)?),
+            Some(oldest) => Ok(self.writer.clean(oldest.start)?),
             None => Ok(0),
         }
     }
@@ -90,6 +98,7 @@ pub(crate) fn encode(record: &impl Serialize) -> Result<Vec<u8>> {
 pub(crate) fn decode<R: DeserializeOwned>(bytes: &[u8], dir: &Path) -> Result<R> {
     let unreadable = |problem: String| CheckpointError::Unreadable { dir: dir.to_owned(), problem };
     let mut record = Vec::with_capacity(1);
-    decode_chunk(bytes, &mut record).map_err(|cause| unreadable(format!("a record is unreadable: {cause}")))?;
+    decode_chunk(bytes, &mut record)
+        .map_err(|cause| unreadable(format!("a record is unreadable: {cause}")))?;
     Ok(record.pop().ok_or_else(|| unreadable("a record is empty".to_owned()))?)
 }

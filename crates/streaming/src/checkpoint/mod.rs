@@ -6,7 +6,6 @@
 
 mod committer;
 mod cut;
-mod dataset;
 mod directory;
 pub(crate) mod durable;
 mod keeper;
@@ -16,10 +15,9 @@ mod recovered;
 mod report;
 
 pub(crate) use committer::Committer;
-pub(crate) use dataset::DatasetState;
-pub(crate) use directory::Directory;
+pub(crate) use directory::CheckpointDirectory;
 pub(crate) use keeper::Keeper;
 pub(crate) use log::TimedLog;
-pub(crate) use record::{BatchRecord, Program, StoredInput, StoredOperator};
+pub(crate) use record::{Program, StoredInput, StoredOperator};
 pub(crate) use recovered::Recovered;
 pub use report::{Fate, RecoveryReport, RecoveryRow};

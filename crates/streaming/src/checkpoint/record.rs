@@ -27,16 +27,9 @@ pub(crate) enum BatchRecord {
     /// The batch that was planned is not made after all: its input goes to a later one.
     Withdrawn(Time),
     /// The outputs of the batch are done. What it changed in the states of each operator is in the log of changes.
-    Completed {
-        time: Time,
-        changes: BTreeMap<String, Handle>,
-    },
+    Completed { time: Time, changes: BTreeMap<String, Handle> },
     /// These batches would have been made while no process was running, and are left out.
-    Skipped {
-        first: Time,
-        last: Time,
-        batches: u64,
-    },
+    Skipped { first: Time, last: Time, batches: u64 },
 }
 
 impl BatchRecord {

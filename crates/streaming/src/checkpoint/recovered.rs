@@ -1,11 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! `Recovered`: what earlier processes left in a checkpoint directory, read back.
 
-use std::{
-    collections::BTreeMap,
-    io,
-    path::Path,
-};
+use std::{collections::BTreeMap, io, path::Path};
 
 use dstreams_wal::{Handle, Records, Segment};
 
@@ -65,7 +61,8 @@ impl Recovered {
             return Err(CheckpointError::Unreadable { dir: dir.to_owned(), problem }.into());
         }
         let cut_time = cut.as_ref().map(|cut| cut.time);
-        let (cut_program, snapshots) = cut.map_or((None, BTreeMap::new()), |cut| (Some(cut.program), cut.snapshots));
+        let (cut_program, snapshots) =
+            cut.map_or((None, BTreeMap::new()), |cut| (Some(cut.program), cut.snapshots));
         let Some(program) = reader.program.or(cut_program) else { return Ok(None) };
         let completed = reader.completed.max(cut_time).unwrap_or(program.zero);
         let last = reader.last.max(Some(completed)).unwrap_or(completed);

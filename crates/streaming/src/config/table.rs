@@ -73,7 +73,11 @@ table! {
         BATCH_INTERVAL: Duration, "dstreams.batch.interval", MILLIS_ABOVE_ZERO, default_to "1s",
             "Length of a batch, for a program that does not set its own.";
         CHECKPOINT_DIRECTORY: Option<String>, "spark.streaming.checkpoint.directory", TextForm::Any, unset_means "no checkpoints",
-            "Where checkpoints are kept; required by streams with state. This version does not recover from it: a restart begins anew.";
+            "Where checkpoints are kept, and where a start goes on that an earlier process left off; required by streams with state.";
+        RECOVERY_MODE: String, "dstreams.recovery.mode", TextForm::OneOf(&["recover", "explain"]), default_to "recover",
+            "What a start does with the checkpoint directory: `recover` goes on from it; `explain` says what would be kept, migrated, dropped or begun anew, and ends.";
+        MISSED_BATCHES: String, "dstreams.recovery.missedBatches", TextForm::OneOf(&["generate", "skip"]), default_to "generate",
+            "What becomes of the batches that no process was there to make: `generate` makes up for each of them, `skip` leaves them out, with a warning that counts them.";
         CONCURRENT_JOBS: usize, "spark.streaming.concurrentJobs", AtLeast(1), default_to "1",
             "How many outputs of batches run at the same time. Above 1, batches may overtake each other.";
         STOP_GRACEFULLY_ON_SHUTDOWN: bool, "spark.streaming.stopGracefullyOnShutdown", (), default_to "true",

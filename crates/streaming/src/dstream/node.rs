@@ -141,8 +141,8 @@ impl<T: Data> Node<T> {
     }
 
     /// The latest dataset before `time` that is remembered.
-    pub(crate) fn latest_before(&self, time: Time) -> Option<Rdd<T>> {
-        self.remembered.lock().range(..time).next_back().map(|(_, rdd)| rdd.clone())
+    pub(crate) fn latest_before(&self, time: Time) -> Option<(Time, Rdd<T>)> {
+        self.remembered.lock().range(..time).next_back().map(|(time, rdd)| (*time, rdd.clone()))
     }
 }
 

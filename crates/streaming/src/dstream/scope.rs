@@ -143,11 +143,14 @@ impl Scope {
         self.outputs.lock().clone()
     }
 
-    /// Drops inputs, outputs and states. Their streams hold the scope in turn, so that without this nothing of a context would
-    /// ever be freed.
+    /// Drops inputs, outputs and states. Their streams hold the scope in turn, so that without this nothing of a context
+    /// would ever be freed.
     pub(crate) fn dismantle(&self) {
-        let _streams = (std::mem::take(&mut *self.inputs.lock()), std::mem::take(&mut *self.outputs.lock()));
-        let _states = std::mem::take(&mut *self.states.lock());
+        let _streams = (
+            std::mem::take(&mut *self.inputs.lock()),
+            std::mem::take(&mut *self.outputs.lock()),
+            std::mem::take(&mut *self.states.lock()),
+        );
     }
 
     /// Whether the graph may still grow; otherwise the attempt is kept as an error.

@@ -90,9 +90,9 @@ impl RunningGraph {
         let states = state_operators(scope, &nodes)?;
         for (number, node) in nodes.iter().rev() {
             let meta = node.meta();
-            let computed_again = states.iter().any(|operator| {
-                operator.state.node() == *number && !operator.state.logs_changes()
-            });
+            let computed_again = states
+                .iter()
+                .any(|operator| operator.state.node() == *number && !operator.state.logs_changes());
             // What is computed again from a snapshot asks for all that was put in since.
             let past = if computed_again { meta.remember() } else { meta.past_needed() };
             for parent in meta.parents() {

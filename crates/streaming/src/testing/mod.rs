@@ -156,6 +156,31 @@ impl TestContext {
         Ok(())
     }
 
+    /// Starts the context where an earlier one left off in its checkpoint directory, with the clock at the present time,
+    /// and waits until all batches up to that have ended. Returns the first error of any of them.
+    ///
+    /// ```
+    /// use dstreams_streaming::{testing::TestContext, time::seconds};
+    /// # let dir = tempfile::tempdir()?;
+    /// # let dir = dir.path().to_str().ok_or("a path that is text")?;
+    /// let counts = |start| {
+    ///     let test = TestContext::new()?;
+    ///     test.context().checkpoint(dir);
+    ///     let ones = test.input(vec![vec![('a', 1)], vec![('a', 1)], vec![('a', 1)]]);
+    ///     let seen = test.collect(&ones.update_state_by_key(|ones, n| Some(n.unwrap_or(0) + ones.len())));
+    ///     test.clock().advance(seconds(start));
+    ///     if start == 0 { test.run(1)? } else { test.catch_up()? }
+    ///     Ok::<_, dstreams_streaming::Error>(seen.batches())
+    /// };
+    /// assert_eq!(counts(0)?, [[('a', 1)]]);
+    /// assert_eq!(counts(3)?, [[('a', 2)], [('a', 3)]]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn catch_up(&self) -> Result<()> {
+        self.context.start()?;
+        self.context.await_batch(self.clock_time().floor(self.context.batch_interval()))
+    }
+
     /// Runs batches until `done` says so, which it does in the end: for input that arrives in real time, as from a
     /// socket.
     ///
