@@ -9,7 +9,7 @@ use std::{
 };
 
 use crate::{
-    error::{Error, Result},
+    error::{Error, Result, is_disk_full},
     frame::{FRAME_HEADER, FrameHeader, Handle, RECORD},
     options::{Durability, Options},
     recovery::{self, Recovered, TornTail},
@@ -102,7 +102,7 @@ impl Tail {
             self.give_up_segment();
             let dir = self.dir.clone();
             if let Error::Io { cause, .. } = &cause
-                && matches!(cause.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
+                && is_disk_full(cause)
             {
                 return (records, Err(Error::DiskFull { dir, needed, cause: cause.clone() }));
             }

@@ -15,6 +15,7 @@ use crate::{
     frame::{Handle, MAX_RECORD},
     options::Options,
     recovery::TornTail,
+    segment::Segment,
     storage::{Local, Storage},
     tail::{Entry, Tail},
 };
@@ -59,6 +60,18 @@ pub(crate) struct Append {
     result: OnceLock<Result<Handle>>,
 }
 
+impl Append {
+    fn new(parts: &[&[u8]], time: i64) -> Result<Arc<Self>> {
+        let length = parts.iter().map(|part| part.len()).sum();
+        if length > MAX_RECORD {
+            return Err(Error::TooLong { length, limit: MAX_RECORD });
+        }
+        let bytes = parts.concat();
+        let checksum = crc32fast::hash(&bytes);
+        Ok(Arc::new(Self { entry: Entry { time, bytes, checksum }, result: OnceLock::new() }))
+    }
+}
+
 impl Writer {
     /// Opens the log in a directory for writing, after cutting off what an unfinished write left at its end.
     ///
@@ -96,17 +109,58 @@ impl Writer {
     /// stop of the current segment begins a new one. After an error the record is not in the log, with one exception:
     /// when the disk refused to take it back as well and no later append succeeds, it may be.
     pub fn append(&self, record: &[u8], time: i64) -> Result<Handle> {
-        if record.len() > MAX_RECORD {
-            return Err(Error::TooLong { length: record.len(), limit: MAX_RECORD });
-        }
-        let entry = Entry { time, bytes: record.to_vec(), checksum: crc32fast::hash(record) };
-        let append = Arc::new(Append { entry, result: OnceLock::new() });
+        self.append_parts(&[record], time)
+    }
 
+    /// As [`append`](Self::append), of a record that is given in parts, such as a header and what follows it.
+    ///
+    /// ```
+    /// let dir = tempfile::tempdir()?;
+    /// let writer = dstreams_wal::Writer::open(dir.path(), dstreams_wal::Options::default())?;
+    /// let handle = writer.append_parts(&[b"header ", b"content"], 1_000)?;
+    /// assert_eq!(dstreams_wal::Reader::new(dir.path()).read(&handle)?, b"header content");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn append_parts(&self, parts: &[&[u8]], time: i64) -> Result<Handle> {
+        let append = Append::new(parts, time)?;
+        self.await_result(self.enqueue([&append])?, &append)
+    }
+
+    /// As [`append`](Self::append), of several records that become durable together: with one fsync as long as they fit
+    /// the segment. They follow one another in the log. After an error the first of them may be in the log, without
+    /// those after them.
+    ///
+    /// ```
+    /// let dir = tempfile::tempdir()?;
+    /// let writer = dstreams_wal::Writer::open(dir.path(), dstreams_wal::Options::default())?;
+    /// let handles = writer.append_all(&[b"first", b"second"], 1_000)?;
+    /// assert_eq!(dstreams_wal::Reader::new(dir.path()).read(&handles[1])?, b"second");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn append_all(&self, records: &[&[u8]], time: i64) -> Result<Vec<Handle>> {
+        let appends: Result<Vec<_>> = records.iter().map(|record| Append::new(&[record], time)).collect();
+        let appends = appends?;
+        let Some(last) = appends.last() else { return Ok(Vec::new()) };
+        // The last one has its result after those before it.
+        let end = self.await_result(self.enqueue(&appends)?, last);
+        end.and_then(|_| appends.iter().filter_map(|append| append.result.get().cloned()).collect())
+    }
+
+    /// Has these records wait to be written, one behind the other.
+    fn enqueue<'a>(
+        &self,
+        appends: impl IntoIterator<Item = &'a Arc<Append>>,
+    ) -> Result<MutexGuard<'_, Queue>> {
         let mut queue = self.queue.lock();
         if queue.is_closed {
             return Err(self.closed());
         }
-        queue.waiting.push(append.clone());
+        queue.waiting.extend(appends.into_iter().map(Arc::clone));
+        Ok(queue)
+    }
+
+    /// Writes what waits, if nobody else does, until this record has its result.
+    fn await_result(&self, mut queue: MutexGuard<'_, Queue>, append: &Append) -> Result<Handle> {
         loop {
             if let Some(result) = append.result.get() {
                 return result.clone();
@@ -127,13 +181,34 @@ impl Writer {
     ///
     /// The segment that is being written stays. Who has a segment open reads on.
     pub fn clean(&self, threshold: i64) -> Result<usize> {
+        self.clean_while(|segment| segment.stop < threshold)
+    }
+
+    /// Removes the segments before `first`, whatever their times, and says how many they were. For who keeps handles and
+    /// knows which is the oldest that is still needed: a clock that was set back does no harm.
+    ///
+    /// The segment that is being written stays. Who has a segment open reads on.
+    ///
+    /// ```
+    /// let dir = tempfile::tempdir()?;
+    /// let writer = dstreams_wal::Writer::open(dir.path(), dstreams_wal::Options::default())?;
+    /// writer.append(b"old", 1_000)?;
+    /// let needed = writer.append(b"needed", 70_000)?;
+    /// assert_eq!(writer.clean_before(needed.segment)?, 1);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn clean_before(&self, first: Segment) -> Result<usize> {
+        self.clean_while(|segment| segment < first)
+    }
+
+    fn clean_while(&self, is_old: impl Fn(Segment) -> bool) -> Result<usize> {
         let open = match &*self.tail.lock() {
             Some(tail) => tail.current(),
             None if self.queue.lock().is_closed => return Err(self.closed()),
             // Nothing was ever written.
             None => return Ok(0),
         };
-        cleaner::clean(&*self.storage, &self.dir, threshold, open)
+        cleaner::clean(&*self.storage, &self.dir, |segment| is_old(segment) && Some(segment) != open)
     }
 
     /// Waits for the appends that have begun, makes everything durable and lets others write the log. Appends fail from
