@@ -58,17 +58,29 @@ pub(crate) struct Queue {
 pub(crate) struct Append {
     entry: Entry,
     result: OnceLock<Result<Handle>>,
+    /// Shared by records that are appended together: set when one of them has failed.
+    failed: Arc<OnceLock<Error>>,
 }
 
 impl Append {
-    fn new(parts: &[&[u8]], time: i64) -> Result<Arc<Self>> {
+    fn new(parts: &[&[u8]], time: i64, failed: &Arc<OnceLock<Error>>) -> Result<Arc<Self>> {
         let length = parts.iter().map(|part| part.len()).sum();
         if length > MAX_RECORD {
             return Err(Error::TooLong { length, limit: MAX_RECORD });
         }
         let bytes = parts.concat();
         let checksum = crc32fast::hash(&bytes);
-        Ok(Arc::new(Self { entry: Entry { time, bytes, checksum }, result: OnceLock::new() }))
+        let entry = Entry { time, bytes, checksum };
+        Ok(Arc::new(Self { entry, result: OnceLock::new(), failed: Arc::clone(failed) }))
+    }
+
+    /// Tells whoever waits what became of the record.
+    fn end(&self, result: Result<Handle>) {
+        if let Err(error) = &result {
+            // Only the first failure of records that belong together is told.
+            let _ = self.failed.set(error.clone());
+        }
+        self.result.set(result).expect("an append is in one group");
     }
 }
 
@@ -122,13 +134,13 @@ impl Writer {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn append_parts(&self, parts: &[&[u8]], time: i64) -> Result<Handle> {
-        let append = Append::new(parts, time)?;
+        let append = Append::new(parts, time, &Arc::default())?;
         self.await_result(self.enqueue([&append])?, &append)
     }
 
     /// As [`append`](Self::append), of several records that become durable together: with one fsync as long as they fit
-    /// the segment. They follow one another in the log. After an error the first of them may be in the log, without
-    /// those after them.
+    /// the segment. They follow one another in the log. After an error the first of them may be in the log, but none
+    /// without those before it.
     ///
     /// ```
     /// let dir = tempfile::tempdir()?;
@@ -138,7 +150,9 @@ impl Writer {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn append_all(&self, records: &[&[u8]], time: i64) -> Result<Vec<Handle>> {
-        let appends: Result<Vec<_>> = records.iter().map(|record| Append::new(&[record], time)).collect();
+        let failed = Arc::default();
+        let appends: Result<Vec<_>> =
+            records.iter().map(|record| Append::new(&[record], time, &failed)).collect();
         let appends = appends?;
         let Some(last) = appends.last() else { return Ok(Vec::new()) };
         // The last one has its result after those before it.
@@ -227,15 +241,19 @@ impl Writer {
     fn write(&self, group: &[Arc<Append>]) {
         let mut tail = self.tail.lock();
         let mut rest = group;
-        while !rest.is_empty() {
+        while let Some(first) = rest.first() {
+            if let Some(error) = first.failed.get() {
+                first.end(Err(error.clone()));
+                rest = &rest[1..];
+                continue;
+            }
             let (count, results) = match self.opened(&mut tail) {
                 Ok(tail) => tail.add(&rest.iter().map(|append| &append.entry).collect::<Vec<_>>()),
                 Err(error) => (rest.len(), Err(error)),
             };
             let (done, left) = rest.split_at(count);
             for (index, append) in done.iter().enumerate() {
-                let result = results.as_ref().map(|handles| handles[index]).map_err(Clone::clone);
-                append.result.set(result).expect("an append is in one group");
+                append.end(results.as_ref().map(|handles| handles[index]).map_err(Clone::clone));
             }
             rest = left;
         }

@@ -49,9 +49,17 @@ pub(super) struct Incoming<T> {
     encoded: Option<Vec<u8>>,
 }
 
-impl<T> Incoming<T> {
+impl<T: Wire> Incoming<T> {
     pub(super) fn new(id: BlockId, records: Vec<T>, metadata: &BTreeMap<String, String>) -> Self {
         Self { id, records, metadata: metadata.clone(), encoded: None }
+    }
+
+    /// Encodes the records for a log, once.
+    pub(super) fn encode(&mut self) -> Result<(), NotStored> {
+        if self.encoded.is_none() {
+            self.encoded = Some(log::encode(&self.records).map_err(NotStored::Encode)?);
+        }
+        Ok(())
     }
 
     fn info(&self, records: usize, bytes: u64) -> BlockInfo {
@@ -109,7 +117,7 @@ impl<T: Wire> ReceivedBlocks<T> {
     }
 
     /// From now on blocks come. What an earlier run has logged and nobody restored belongs to no checkpoint.
-    pub(crate) fn begin(&self) {
+    pub(crate) fn leave_found(&self) {
         let left = self.ledger.lock().leave_found();
         if left > 0 {
             tracing::warn!(stream = %self.stream, blocks = left, "the log of the stream has blocks of another checkpoint, which are not processed");
@@ -139,12 +147,24 @@ impl<T: Wire> ReceivedBlocks<T> {
 
     /// Stores a block, which waits for a batch from then on; leaves it as it was when there is no room for it.
     pub(super) fn store(&self, block: &mut Incoming<T>, now: Time) -> Result<BlockInfo, NotStored> {
-        let log = self.log();
-        if log.is_some() && block.encoded.is_none() {
-            block.encoded = Some(log::encode(&block.records).map_err(NotStored::Encode)?);
+        if self.is_logged() {
+            block.encode()?;
         }
-        let number = Number { number: self.ledger.lock().begin(), ledger: &self.ledger };
-        let stored = match log {
+        self.store_numbered(self.begin(), block, now)
+    }
+
+    /// The number of a block that is stored from now on.
+    pub(super) fn begin(&self) -> Number<'_, T> {
+        Number { number: self.ledger.lock().begin(), ledger: &self.ledger }
+    }
+
+    pub(super) fn store_numbered(
+        &self,
+        number: Number<'_, T>,
+        block: &mut Incoming<T>,
+        now: Time,
+    ) -> Result<BlockInfo, NotStored> {
+        let stored = match self.log() {
             None => self.keep(number.number, block, now)?,
             Some(log) => self.append(log, number.number, block, now)?,
         };
@@ -263,9 +283,9 @@ impl<T: Wire> ReceivedBlocks<T> {
 
 /// The number of a block that is being stored. When it is dropped and the block is not stored, it is given up: also
 /// when code of the user has panicked.
-struct Number<'a, T> {
+pub(super) struct Number<'a, T> {
     ledger: &'a Mutex<Ledger<T>>,
-    number: u64,
+    pub(super) number: u64,
 }
 
 impl<T> Drop for Number<'_, T> {

@@ -96,7 +96,7 @@ impl<R: Receiver> Source for ReceivedSource<R> {
         if self.log_setting() == Some(true) && !self.blocks.is_logged() {
             return Err(Error::IllegalState(NO_DIRECTORY.to_owned()));
         }
-        self.blocks.begin();
+        self.blocks.leave_found();
         let mut phase = self.phase.lock();
         *phase = match std::mem::replace(&mut *phase, Phase::Stopped) {
             Phase::Initialized(receiver) => {

@@ -2,6 +2,8 @@
 //! Blocks of a stream and their log below the receivers: stored, planned, lost with the process, restored.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
+mod against_a_model;
+mod faults;
 mod received_block_handler_suite;
 mod received_block_tracker_suite;
 

@@ -79,7 +79,7 @@ fn recovery_and_cleanup_with_write_ahead_logs() {
 
     // Without recovery nothing waits, and what comes has numbers of its own.
     let run = Run::logged(dir.path());
-    run.blocks.begin();
+    run.blocks.leave_found();
     assert!(!run.blocks.has_waiting());
     assert_eq!(run.blocks.first_number(), 2);
     drop(run);
