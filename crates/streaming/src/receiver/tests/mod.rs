@@ -6,6 +6,7 @@ mod against_a_model;
 mod faults;
 mod received_block_handler_suite;
 mod received_block_tracker_suite;
+mod receivers;
 
 use std::{collections::BTreeMap, path::Path};
 
