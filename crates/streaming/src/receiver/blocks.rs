@@ -34,7 +34,7 @@ pub(crate) struct ReceivedBlocks<T> {
     level: StorageLevel,
     /// Set when there is a checkpoint directory.
     log: OnceLock<Arc<BlockLog>>,
-    ledger: Mutex<Ledger<T>>,
+    pub(super) ledger: Mutex<Ledger<T>>,
     /// How many records of all times could not be decoded, and how many were stored in blocks as a whole.
     dead_records: AtomicU64,
     whole_records: AtomicU64,
@@ -164,13 +164,18 @@ impl<T: Wire> ReceivedBlocks<T> {
         block: &mut Incoming<T>,
         now: Time,
     ) -> Result<BlockInfo, NotStored> {
-        let stored = match self.log() {
-            None => self.keep(number.number, block, now)?,
-            Some(log) => self.append(log, number.number, block, now)?,
-        };
+        let stored = self.put(number.number, block, now)?;
         let info = stored.stored.info.clone();
         self.ledger.lock().stored(stored);
         Ok(info)
+    }
+
+    /// Puts the records of a block where they are safe. It counts when the ledger has it.
+    pub(super) fn put(&self, number: u64, block: &mut Incoming<T>, now: Time) -> Result<Block<T>, NotStored> {
+        match self.log() {
+            None => self.keep(number, block, now),
+            Some(log) => self.append(log, number, block, now),
+        }
     }
 
     /// Keeps the records where the storage level says.

@@ -153,7 +153,7 @@ fn incoming(text: &str) -> Incoming<String> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 100, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 100, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn every_acknowledged_block_is_in_exactly_one_batch(

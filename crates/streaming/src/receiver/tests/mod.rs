@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 mod against_a_model;
+mod cleaning;
 mod faults;
 mod received_block_handler_suite;
 mod received_block_tracker_suite;
