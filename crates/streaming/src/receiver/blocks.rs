@@ -167,6 +167,7 @@ impl<T: Wire> ReceivedBlocks<T> {
         let stored = self.put(number.number, block, now)?;
         let info = stored.stored.info.clone();
         self.ledger.lock().stored(stored);
+        drop(number);
         Ok(info)
     }
 
