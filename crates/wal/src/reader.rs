@@ -112,7 +112,7 @@ impl Records {
         }
     }
 
-    /// Opens a segment, unless it was cleaned since the log was listed.
+    /// Opens a segment, unless it was cleaned or given up since the log was listed.
     fn open(&self, segment: Segment) -> Result<Option<Cursor>> {
         let Reader { storage, dir } = &self.reader;
         match Cursor::open(&**storage, dir, segment) {
@@ -120,6 +120,8 @@ impl Records {
             Ok(Opened::Short(_)) => {
                 Err(Error::corrupt(&dir.join(segment.to_string()), 0, "it ends within its header"))
             }
+            // One at the end is removed when the first write to it has failed.
+            Err(error) if error.is_not_found() && self.links.as_slice().is_empty() => Ok(None),
             Err(error) if error.is_not_found() => {
                 // Cleaning goes from the oldest on, so an older one that is still there says that it was not cleaning.
                 let still = recovery::segments(&**storage, dir)?;

@@ -5,6 +5,7 @@ mod compare;
 mod functions;
 mod lineage;
 mod ops;
+mod received;
 mod report;
 mod states;
 mod table;

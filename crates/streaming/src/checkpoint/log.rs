@@ -40,10 +40,7 @@ impl TimedLog {
     /// Adds records of the batch at `time`, durably: all with one sync.
     pub(crate) fn append(&self, time: Time, records: &[Vec<u8>]) -> Result<Vec<Handle>> {
         let records: Vec<&[u8]> = records.iter().map(Vec::as_slice).collect();
-        let handles: Vec<Handle> = records
-            .iter()
-            .map(|record| self.writer.append(record, time.as_millis()))
-            .collect::<std::result::Result<_, _>>()?;
+        let handles = self.writer.append_all(&records, time.as_millis())?;
         if let Some(first) = handles.first() {
             self.note(time, first.segment);
         }
@@ -76,7 +73,7 @@ impl TimedLog {
             segments.values().min().copied()
         };
         match needed {
-            Some(oldest) => Ok(self.writer.clean(oldest.start)?),
+            Some(oldest) => Ok(self.writer.clean_before(oldest)?),
             None => Ok(0),
         }
     }

@@ -18,7 +18,6 @@ pub(super) const PLANNED: &[(&str, &str)] = &[
     ("spark.streaming.dynamicAllocation", "executors on other machines"),
     ("spark.streaming.kafka", "Kafka sources"),
     ("spark.streaming.kinesis", "Kinesis sources"),
-    ("spark.streaming.receiver.writeAheadLog", "write-ahead logs"),
     ("spark.streaming.ui", "web page"),
     ("spark.ui", "web page"),
 ];

@@ -122,8 +122,8 @@ table! {
             "How far back a monitored directory is searched for new files, and how long their names are remembered.";
     }
     "Write ahead logs" {
-        RECEIVER_LOG_ENABLE: bool, "spark.streaming.receiver.writeAheadLog.enable", (), default_to "false",
-            "Whether received data is logged in the checkpoint directory before it is processed.";
+        RECEIVER_LOG_ENABLE: Option<bool>, "spark.streaming.receiver.writeAheadLog.enable", (), unset_means "true where there is a checkpoint directory",
+            "Whether received data is logged in the checkpoint directory before it counts as received.";
         RECEIVER_LOG_ROLLING_INTERVAL: Duration, "spark.streaming.receiver.writeAheadLog.rollingIntervalSecs", SECONDS_ABOVE_ZERO, default_to "60s",
             "After how long the log of a receiver goes on in a new file.";
         RECEIVER_LOG_MAX_FAILURES: usize, "spark.streaming.receiver.writeAheadLog.maxFailures", AtLeast(1), default_to "3",

@@ -62,6 +62,31 @@ pub trait Source: Send + Sync + 'static {
         Duration::ZERO
     }
 
+    /// Says that there is a checkpoint directory, and where in it the source keeps files of its own. Called before
+    /// [`restore`](Self::restore) and [`start`](Self::start).
+    fn attach(&self, dir: &Path) -> Result<()> {
+        let _ = dir;
+        Ok(())
+    }
+
+    /// Goes on where an earlier run of the program has ended. Called once before [`start`](Self::start), when a
+    /// checkpoint is recovered, with the [`memory`](Self::memory) of the first start and the plans of all batches that
+    /// are still known, oldest first. The newest of them may not have completed and are run again.
+    fn restore(&self, memory: &[u8], plans: Vec<(Time, Self::Plan)>) -> Result<()> {
+        drop((memory, plans));
+        Ok(())
+    }
+
+    /// What must be known after a restart although no plan says it; logged once, at the first start.
+    fn memory(&self) -> Vec<u8> {
+        Vec::new()
+    }
+
+    /// Whether batches can be run again after a restart.
+    fn is_recoverable(&self) -> bool {
+        true
+    }
+
     /// Called once, when the context starts.
     fn start(&self) -> Result<()> {
         Ok(())
@@ -77,32 +102,9 @@ pub trait Source: Send + Sync + 'static {
         false
     }
 
-    /// Frees what the batches at and before `time` were made from.
+    /// Frees the memory that the batches at and before `time` were made from.
     fn forget(&self, time: Time) {
         let _ = time;
-    }
-
-    /// Says, before anything else, that the context has checkpoints, and where the source may keep files of its own.
-    fn attach(&self, dir: &Path) -> Result<()> {
-        let _ = dir;
-        Ok(())
-    }
-
-    /// Whether plans can be turned into datasets again in another process.
-    fn is_recoverable(&self) -> bool {
-        true
-    }
-
-    /// What must be known after a restart although no plan says it. It is asked for once, at the first start.
-    fn memory(&self) -> Vec<u8> {
-        Vec::new()
-    }
-
-    /// Continues what an earlier process began: with what its [`memory`](Self::memory) was, and with the plans of the
-    /// batches that may still be asked for, oldest first. Called before [`start`](Self::start).
-    fn restore(&self, memory: &[u8], plans: Vec<(Time, Self::Plan)>) -> Result<()> {
-        let _ = (memory, plans);
-        Ok(())
     }
 
     /// Removes what is stored for batches at and before `time`: not even after a restart will they be asked for.
