@@ -13,6 +13,7 @@ use dstreams_streaming::{
     time::{minutes, seconds},
 };
 use dstreams_wal::fault;
+use parking_lot::{ArcMutexGuard, Mutex, RawMutex};
 use rusqlite::{Connection, DropBehavior, Statement, Transaction, TransactionBehavior};
 
 use crate::{commits, error::sink_error};
@@ -62,6 +63,8 @@ struct Options {
     keep: Duration,
     /// Made anew by each option that connections depend on.
     pool: ConnectionPool<Connection>,
+    /// The tasks of this process take turns without the naps between SQLite's own attempts.
+    turn: Arc<Mutex<()>>,
 }
 
 impl<T: 'static> SqliteSink<T> {
@@ -112,6 +115,7 @@ impl<T: 'static> SqliteSink<T> {
             busy_timeout: seconds(10),
             keep: KEEP,
             pool: ConnectionPool::new(|| Err::<Connection, _>("replaced below")),
+            turn: Arc::default(),
         };
         let write = move |transaction: &Transaction<'_>, records: &mut PartitionRecords<T>| {
             write(transaction, records).map_err(Into::into)
@@ -186,8 +190,8 @@ impl<T: 'static> Sink<T> for SqliteSink<T> {
         }
         Ok(Begin::Transaction(SqliteTransaction {
             connection,
-            path: self.options.path.clone(),
-            keep: self.options.keep,
+            turn: None,
+            options: self.options.clone(),
             partition: partition.clone(),
             write: Arc::clone(&self.write),
         }))
@@ -197,8 +201,9 @@ impl<T: 'static> Sink<T> for SqliteSink<T> {
 /// A partition on its way into a [`SqliteSink`].
 pub struct SqliteTransaction<T> {
     connection: PooledConnection<Connection>,
-    path: PathBuf,
-    keep: Duration,
+    /// Held from the first record on.
+    turn: Option<ArcMutexGuard<RawMutex, ()>>,
+    options: Options,
     partition: PartitionIdentity,
     write: Arc<Write<T>>,
 }
@@ -207,7 +212,12 @@ impl<T: 'static> SinkTransaction<T> for SqliteTransaction<T> {
     fn write(&mut self, records: &mut PartitionRecords<T>) -> Result<u64, SinkError> {
         // What the first records take to compute must not keep others from writing.
         let _computed = records.has_more();
-        fault::pass("sqlite", "write", &self.path)?;
+        fault::pass("sqlite", "write", &self.options.path)?;
+        // Bounded like the wait for other processes, as the one whose turn it is may wait for what this task computes.
+        self.turn = self.options.turn.try_lock_arc_for(self.options.busy_timeout.to_std());
+        if self.turn.is_none() {
+            return Err(SinkError::unavailable("another task writes for longer than the busy timeout"));
+        }
         let mut transaction =
             Transaction::new_unchecked(&self.connection, TransactionBehavior::Immediate).map_err(sink_error)?;
         let written = (self.write)(&transaction, records).map_err(sink_error)?;
@@ -226,11 +236,11 @@ impl<T: 'static> SinkTransaction<T> for SqliteTransaction<T> {
             return Ok(());
         }
         if self.partition.partition == 0 {
-            commits::prune(&self.connection, &self.partition, self.keep).map_err(sink_error)?;
+            commits::prune(&self.connection, &self.partition, self.options.keep).map_err(sink_error)?;
         }
-        fault::pass("sqlite", "commit", &self.path)?;
+        fault::pass("sqlite", "commit", &self.options.path)?;
         self.connection.execute_batch("COMMIT").map_err(sink_error)?;
-        fault::pass("sqlite", "committed", &self.path)?;
+        fault::pass("sqlite", "committed", &self.options.path)?;
         Ok(())
     }
 }

@@ -97,7 +97,7 @@ fn a_database_that_is_locked_is_waited_for() {
     let other = Connection::open(&database).unwrap();
     other.execute_batch("DELETE FROM totals; DELETE FROM dstreams_commits; BEGIN IMMEDIATE").unwrap();
     let test = TestContext::new().unwrap();
-    let sink = totals_sink(&database).busy_timeout(milliseconds(0));
+    let sink = totals_sink(&database).busy_timeout(milliseconds(200));
     test.input(input()).write_to(sink).named("totals");
     test.context().start().unwrap();
     test.clock().advance(seconds(1));
