@@ -34,7 +34,10 @@ pub use error::{CheckpointError, Error, Result};
 pub use event::StreamingListener;
 pub use input::{Batch, BatchInput, InputInfo, StreamId};
 pub use operator::{KeyUpdates, MapWithStateStream, ReducedWindowOptions, StateOptions, StateSpec};
-pub use output::{ConnectionPool, PartitionRecords, PoolError, PooledConnection};
+pub use output::{
+    BatchIdentity, Begin, Committed, CommittedBatch, ConnectionPool, OutputHandle, PartitionIdentity,
+    PartitionRecords, PoolError, PooledConnection, Sink, SinkError, SinkTransaction,
+};
 pub use source::{
     BinaryRecords, FileContent, FileFault, FileProblem, FileReader, FileStreamOptions, QueueTake, RddQueue,
     SelectedFile, Source, SourceContext, TextLines,

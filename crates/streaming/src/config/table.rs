@@ -141,6 +141,10 @@ table! {
         DRIVER_LOG_BATCHING_TIMEOUT: Duration, "spark.streaming.driver.writeAheadLog.batchingTimeout", MILLIS_ABOVE_ZERO, default_to "5s",
             "How long a record may wait to be written together with others.";
     }
+    "Outputs" {
+        SINK_RETRY_TIMEOUT: Option<Duration>, "dstreams.sink.retryTimeout", MILLIS, unset_means "for ever",
+            "How long an output tries again when its sink is unavailable before its batch fails.";
+    }
     "Backpressure" {
         BACKPRESSURE_ENABLED: bool, "spark.streaming.backpressure.enabled", (), default_to "false",
             "Whether the rate of each source follows what the program can process.";

@@ -288,6 +288,7 @@ impl Inner {
         running.generator.join();
         let finished = graceful && self.await_pending_batches();
         if !finished {
+            self.scope.abandoned().raise();
             self.scope.rdd_context().cancel_all_jobs();
         }
         running.runner.stop(finished);

@@ -162,7 +162,7 @@ fn program(scope: &Scope, graph: &RunningGraph, zero: Time, found: Option<&Recov
         parallelism: scope.rdd_context().default_parallelism(),
         inputs: inputs.collect(),
         operators: operators.collect(),
-        outputs: graph.output_names(),
+        outputs: graph.output_ids(),
     }
 }
 

@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //! The two ends of a graph as the generator sees them: inputs that give batches their data, outputs that make jobs.
 
-use std::{path::Path, sync::Arc};
+use std::{
+    path::Path,
+    sync::{Arc, OnceLock},
+};
 
 use super::node::AnyNode;
 use crate::{
@@ -61,6 +64,8 @@ pub(crate) type MakeJob = Arc<dyn Fn(Time, &Batches) -> Result<Option<OutputJob>
 /// An output operation.
 #[derive(Clone)]
 pub(crate) struct Output {
+    /// What sinks and checkpoints know it by.
+    pub(crate) id: Arc<OutputId>,
     /// What pages call it: its kind and where it stands in the program.
     pub(crate) name: String,
     /// The same at greater length.
@@ -68,4 +73,32 @@ pub(crate) struct Output {
     /// The stream that is put out.
     pub(crate) stream: Arc<dyn AnyNode>,
     pub(crate) make_job: MakeJob,
+}
+
+/// The stable identity of an output: the name that it was given, or its kind and its number among those of the kind.
+#[derive(Debug)]
+pub(crate) struct OutputId {
+    kind: &'static str,
+    by_position: String,
+    name: OnceLock<String>,
+}
+
+impl OutputId {
+    /// The id of the output of its kind with this number, from 1.
+    pub(crate) fn new(kind: &'static str, number: usize) -> Self {
+        Self { kind, by_position: format!("{kind}-{number}"), name: OnceLock::new() }
+    }
+
+    pub(crate) fn kind(&self) -> &'static str {
+        self.kind
+    }
+
+    pub(crate) fn get(&self) -> &str {
+        self.name.get().map_or(&self.by_position, String::as_str)
+    }
+
+    /// Gives the output a name; the first one stays.
+    pub(crate) fn set_name(&self, name: &str) {
+        let _first_stays = self.name.set(name.to_owned());
+    }
 }

@@ -184,9 +184,9 @@ impl RunningGraph {
         self.inputs.iter().for_each(|input| input.clean(time));
     }
 
-    /// What the outputs are called.
-    pub(crate) fn output_names(&self) -> Vec<String> {
-        self.outputs.iter().map(|output| output.name.clone()).collect()
+    /// By what the outputs are known.
+    pub(crate) fn output_ids(&self) -> Vec<String> {
+        self.outputs.iter().map(|output| output.id.get().to_owned()).collect()
     }
 }
 

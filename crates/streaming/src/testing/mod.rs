@@ -2,6 +2,7 @@
 //! The test kit: a context on a manual clock, scripted input, collected output. No test needs to sleep.
 
 mod lineage;
+mod memory_sink;
 mod scripted;
 
 use std::{
@@ -16,11 +17,14 @@ use std::{
 use dstreams_rdd::{Data, RddContext, RddOptions};
 use parking_lot::Mutex;
 
-pub use self::lineage::{StreamReport, lineage};
+pub use self::{
+    lineage::{StreamReport, lineage},
+    memory_sink::MemorySink,
+};
 use self::scripted::ScriptedSource;
 use crate::{
     clock::{Clock as _, ManualClock, SystemClock},
-    config::Config,
+    config::{Config, keys},
     context::StreamingContext,
     dstream::DStream,
     error::{Error, Result},
@@ -79,7 +83,10 @@ impl TestContext {
     }
 
     /// A context on an engine that the test has made.
-    pub fn on(rdd: RddContext, config: Config, interval: Duration) -> Result<Self> {
+    pub fn on(rdd: RddContext, mut config: Config, interval: Duration) -> Result<Self> {
+        if config.get(&keys::APP_NAME).is_none() {
+            config.set(keys::APP_NAME.name(), "test")?;
+        }
         let clock = Arc::new(ManualClock::new(Time::ZERO));
         let context = StreamingContext::with_clock(rdd, config, interval, Arc::clone(&clock) as _)?;
         Ok(Self { context, clock, checkpoints: Mutex::default() })
