@@ -22,7 +22,7 @@ pub mod testing;
 pub mod time;
 pub mod timer;
 
-pub use checkpoint::{Fate, RecoveryReport, RecoveryRow};
+pub use checkpoint::{CheckpointContents, Fate, RecoveryReport, RecoveryRow, StateContents};
 pub use config::Config;
 pub use context::{StopOptions, StreamingContext, get_or_create, run, run_with};
 pub use dstream::{DStream, scope::StreamingContextState};
