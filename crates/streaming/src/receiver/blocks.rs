@@ -57,7 +57,7 @@ impl<T: Wire> Incoming<T> {
     /// Encodes the records for a log, once.
     pub(super) fn encode(&mut self) -> Result<(), NotStored> {
         if self.encoded.is_none() {
-            self.encoded = Some(log::encode(&self.records).map_err(NotStored::Encode)?);
+            self.encoded = Some(log::frames(&self.records).map_err(NotStored::Encode)?);
         }
         Ok(())
     }
