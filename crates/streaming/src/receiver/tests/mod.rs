@@ -4,6 +4,7 @@
 
 mod against_a_model;
 mod cleaning;
+mod crashes;
 mod faults;
 mod received_block_handler_suite;
 mod received_block_tracker_suite;
