@@ -205,7 +205,7 @@ impl<T: Wire> ReceivedBlocks<T> {
         let encoded = block.encoded.as_deref().unwrap_or_default();
         let info = block.info(block.records.len(), encoded.len() as u64);
         let mut stored = StoredBlock { number, stored_at: now, info, logged: None };
-        stored.logged = Some(log.append(&stored, encoded).map_err(NotStored::Log)?);
+        stored.logged = Some(log.append(&stored, encoded)?);
         block.encoded = None;
         Ok(Block { stored, kept: KeptBlock::copy(&self.rdd, mem::take(&mut block.records), self.level) })
     }

@@ -2,7 +2,11 @@
 //! `BlockLog`: the write-ahead log of the blocks of one receiver stream. A record of it is a header and the records of a
 //! block in frames.
 
-use std::{io::Read, path::Path, time::Duration};
+use std::{
+    io::Read,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use dstreams_rdd::{
     TaskError, Wire,
@@ -12,7 +16,7 @@ use dstreams_rdd::{
 use dstreams_wal::{Handle, Options, Reader, RecordReader, Segment, Writer};
 use serde::Serialize;
 
-use super::plan::StoredBlock;
+use super::{blocks::NotStored, plan::StoredBlock};
 use crate::{
     config::{Config, keys},
     error::{Error, Result},
@@ -20,6 +24,7 @@ use crate::{
 
 /// The log of one stream. It is read even when nothing is written to it any more, because an earlier run may have.
 pub(super) struct BlockLog {
+    dir: PathBuf,
     reader: Reader,
     writer: Option<Writer>,
 }
@@ -34,7 +39,7 @@ impl BlockLog {
                 "cut off a received block that was being logged when the process ended; it was not acknowledged"
             );
         }
-        Ok(Self { reader: Reader::new(dir), writer })
+        Ok(Self { dir: dir.to_owned(), reader: Reader::new(dir), writer })
     }
 
     /// Whether blocks are to be logged.
@@ -43,10 +48,10 @@ impl BlockLog {
     }
 
     /// Appends a block with its encoded records; durable when it returns.
-    pub(super) fn append(&self, block: &StoredBlock, encoded: &[u8]) -> Result<Handle, dstreams_wal::Error> {
-        let header = frames([block]).expect("numbers and texts can be encoded, and metadata is no gigabyte");
+    pub(super) fn append(&self, block: &StoredBlock, encoded: &[u8]) -> Result<Handle, NotStored> {
+        let header = frames([block]).map_err(NotStored::Encode)?;
         let writer = self.writer.as_ref().expect("asked before: the log is written");
-        writer.append_parts(&[&header, encoded], block.stored_at.as_millis())
+        writer.append_parts(&[&header, encoded], block.stored_at.as_millis()).map_err(NotStored::Log)
     }
 
     /// All blocks that are in the log, without their records.
@@ -56,8 +61,9 @@ impl BlockLog {
             let record = record.map_err(Error::source)?;
             let header = read_header(&mut record.bytes.as_slice());
             let block = header.map_err(|cause| {
-                let (offset, segment) = (record.handle.offset, record.handle.segment);
-                Error::source(format!("there is no block at byte {offset} of {segment}: {cause}"))
+                let file = self.dir.join(record.handle.segment.to_string());
+                let offset = record.handle.offset;
+                Error::source(format!("there is no block at byte {offset} of {}: {cause}", file.display()))
             })?;
             blocks.push(StoredBlock { logged: Some(record.handle), ..block });
         }

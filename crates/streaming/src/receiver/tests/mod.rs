@@ -9,6 +9,7 @@ mod faults;
 mod received_block_handler_suite;
 mod received_block_tracker_suite;
 mod receivers;
+mod threads;
 
 use std::{collections::BTreeMap, path::Path};
 

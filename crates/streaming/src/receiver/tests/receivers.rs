@@ -18,6 +18,7 @@ use tempfile::tempdir;
 
 use crate::{
     Config, InputInfo, Result, StreamingListener, Time,
+    clock::{Clock as _, SystemClock},
     event::ReceiverInfo,
     receiver::{ReceivedPlan, Receiver, ReceiverHandle, ReceiverOptions},
     source::{ReceivedSource, Source},
@@ -190,7 +191,9 @@ fn single_records_are_logged_with_their_block() {
     handle.store_many(&mut texts(&["a", "b"])).unwrap();
     program.test.clock().advance(crate::time::milliseconds(200));
     // The block is stored on a thread of its own.
+    let begun = SystemClock.now();
     while handle.last_stored().is_none() {
+        assert!(SystemClock.now() - begun < seconds(60), "the block is stored");
         std::thread::yield_now();
     }
     drop(program);
