@@ -8,7 +8,7 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-use crate::{error::Result, time::Time};
+use crate::{error::Result, input::Batches, time::Time};
 
 /// An operator whose state is kept in checkpoints: a snapshot now and then, and what each batch changed since.
 ///
@@ -17,8 +17,8 @@ pub(crate) trait DurableState: Send + Sync {
     /// The number of the stream in the graph.
     fn node(&self) -> usize;
 
-    /// What the states look like in this program.
-    fn schema(&self) -> StateSchema;
+    /// What the states look like in this program. Fails when they are of a type that cannot be kept.
+    fn schema(&self) -> Result<StateSchema>;
 
     /// Says, before anything else and before the first batch, that states are to be kept in a directory of their own.
     /// Without it nothing that is only for checkpoints is done.
@@ -30,9 +30,17 @@ pub(crate) trait DurableState: Send + Sync {
     /// Returns the number of keys. Fails when what is stored cannot be read as this program's states.
     fn restore(&self, stored: Stored<'_>) -> Result<u64>;
 
+    /// Asks for the datasets that the batch at `time` needs for its changes to be complete. Called when its jobs are made,
+    /// on the thread that makes them.
+    fn prepare(&self, time: Time, batches: &Batches) -> Result<()>;
+
     /// What the batch at `time` changed, encoded; nothing where there is nothing to log. Called once for each batch
     /// that has succeeded, in their order.
     fn take_changes(&self, time: Time) -> Result<Option<Vec<u8>>>;
+
+    /// The changes of batches after this time are needed to restore the states after the batch at `version`, even where
+    /// there is a snapshot of a later batch.
+    fn needs_changes_since(&self, version: Time) -> Time;
 
     /// The batch at `time` and its changes are durable and will not be undone.
     fn committed(&self, time: Time) -> Result<()>;
@@ -57,7 +65,7 @@ pub(crate) trait DurableState: Send + Sync {
 pub(crate) struct Stored<'a> {
     /// The snapshots that are there, the latest last. Operators that log their changes need the last one only.
     pub(crate) snapshots: &'a [Snapshot],
-    /// What the batches after the last snapshot changed, in their order.
+    /// What the batches after the last snapshot changed, in their order; those of earlier batches may come before.
     pub(crate) changes: &'a mut dyn Iterator<Item = Result<Changes>>,
     /// The batch whose states are wanted.
     pub(crate) version: Time,

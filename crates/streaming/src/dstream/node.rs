@@ -107,11 +107,11 @@ impl<T: Data> Node<T> {
     }
 
     pub(crate) fn rdd_at(&self, time: Time, batches: &Batches) -> Result<Option<Rdd<T>>> {
-        if !self.meta.is_on_grid(time) {
-            return Ok(None);
-        }
         if let Some(rdd) = self.remembered.lock().get(&time) {
             return Ok(Some(rdd.clone()));
+        }
+        if !self.meta.is_on_grid(time) {
+            return Ok(None);
         }
         let Some(rdd) = self.kind.compute(time, batches)? else { return Ok(None) };
         let rdd = match self.meta.name() {
@@ -128,6 +128,11 @@ impl<T: Data> Node<T> {
         }
         self.remembered.lock().insert(time, rdd.clone());
         Ok(Some(rdd))
+    }
+
+    /// Remembers a dataset of before a restart.
+    pub(crate) fn restore(&self, time: Time, rdd: Rdd<T>) {
+        self.remembered.lock().insert(time, rdd);
     }
 
     /// The latest dataset before `time` that is remembered.
@@ -199,6 +204,7 @@ pub(crate) struct NodeMeta {
     checkpoint: Mutex<Option<Duration>>,
     zero: OnceLock<Time>,
     remember: Mutex<Duration>,
+    past_needed: Mutex<Duration>,
 }
 
 impl NodeMeta {
@@ -214,6 +220,7 @@ impl NodeMeta {
             checkpoint: Mutex::new(new.checkpoint),
             zero: OnceLock::new(),
             remember: Mutex::new(Duration::ZERO),
+            past_needed: Mutex::new(Duration::ZERO),
         }
     }
 
@@ -266,6 +273,17 @@ impl NodeMeta {
     /// What its parents must remember for it.
     pub(crate) fn parent_remember(&self) -> Duration {
         self.remember() + self.reach
+    }
+
+    /// How long before a batch of its own the streams made from it reach back.
+    pub(crate) fn past_needed(&self) -> Duration {
+        *self.past_needed.lock()
+    }
+
+    /// Says that a stream made from it reaches this far back.
+    pub(crate) fn need_past(&self, length: Duration) {
+        let mut needed = self.past_needed.lock();
+        *needed = length.max(*needed);
     }
 
     /// Remembers at least this long. Returns whether that is longer than before.
