@@ -86,7 +86,8 @@ fn nothing_is_left_of_partitions_without_records_but_that_they_are_there() {
 fn small_files_become_large_ones() {
     let dir = tempfile::tempdir().unwrap();
     let batches: Vec<Vec<u32>> = (0..27).map(|batch| vec![batch * 2, batch * 2 + 1]).collect();
-    run(&batches, 27, text(dir.path()).merge(3, 1 << 20)).unwrap();
+    // Each batch does one merge; the last ones wait for their turn in two more batches, which have no records.
+    run(&batches, 29, text(dir.path()).merge(3, 1 << 20)).unwrap();
     assert_eq!(data_files(dir.path()), ["merged-3-1000-27000"]);
     assert_eq!(lines(dir.path()), (0..54).collect::<Vec<u32>>());
     let file = &committed_files(dir.path()).unwrap()[0];
