@@ -5,8 +5,7 @@ use std::{collections::BTreeSet, fs, path::Path};
 
 use dstreams_streaming::{
     Config, DeadLetter, DeadLetters, FileStreamOptions, LetterFilter, ReplayTarget, Result, TextLines, Time,
-    testing::TestContext,
-    time::seconds,
+    testing::TestContext, time::seconds,
 };
 use dstreams_wal::fault::{self, Fault};
 
@@ -49,7 +48,8 @@ fn good_records_go_on_and_bad_ones_are_kept_once_with_their_origin() {
     for _run in 0..2 {
         assert_eq!(run(&batches(), dir.path()).unwrap(), [vec![1, 4], vec![6]]);
         let letters = read(dir.path(), &LetterFilter::default());
-        let places: Vec<_> = letters.iter().map(|letter| (&*letter.raw, letter.partition, letter.position)).collect();
+        let places: Vec<_> =
+            letters.iter().map(|letter| (&*letter.raw, letter.partition, letter.position)).collect();
         assert_eq!(places, [(&b"x"[..], 0, 1), (b"", 1, 0), (b"300", 0, 0)]);
         let last = &letters[2];
         assert_eq!((&*last.application, last.batch_time), ("test", Time::from_millis(2_000)));
@@ -118,7 +118,8 @@ fn a_record_of_several_lines_is_not_replayed_as_several_records() {
 
 #[test]
 fn a_replay_that_fails_at_any_step_is_finished_by_the_next_one() {
-    let steps = ["create", "write", "sync", "rename", "sync_dir", "publish"].map(|step| format!("replay.{step}"));
+    let steps =
+        ["create", "write", "sync", "rename", "sync_dir", "publish"].map(|step| format!("replay.{step}"));
     let notes = ["create", "write", "sync", "rename"].map(|step| format!("replay_note.{step}"));
     for point in steps.iter().chain(&notes) {
         for nth in 1..=2 {

@@ -4,9 +4,7 @@
 use std::{collections::BTreeMap, fs, path::Path};
 
 use dstreams_streaming::{
-    Config, FileSink, Result, Time, committed_files, read_committed,
-    testing::TestContext,
-    time::seconds,
+    Config, FileSink, Result, Time, committed_files, read_committed, testing::TestContext, time::seconds,
 };
 use dstreams_wal::fault::{self, Fault};
 use proptest::prelude::*;
@@ -103,7 +101,10 @@ fn merged_files_keep_to_their_size() {
     let batches: Vec<Vec<u32>> = (10..50).map(|n| vec![n, n]).collect();
     run(&batches, 40, text(dir.path()).merge(4, 30)).unwrap();
     let sizes: Vec<u64> = committed_files(dir.path()).unwrap().iter().map(|file| file.bytes).collect();
-    assert!(sizes.iter().all(|&size| size <= 30) && sizes.iter().filter(|&&size| size >= 18).count() > 5, "{sizes:?}");
+    assert!(
+        sizes.iter().all(|&size| size <= 30) && sizes.iter().filter(|&&size| size >= 18).count() > 5,
+        "{sizes:?}"
+    );
     assert_eq!(lines(dir.path()).len(), 80);
 }
 
@@ -125,7 +126,10 @@ fn a_directory_belongs_to_one_output() {
     let test = TestContext::new().unwrap();
     test.input(vec![vec![1]]).write_to(text(dir.path())).named("others");
     let error = test.run(1).unwrap_err().to_string();
-    assert!(error.contains("holds output numbers of application test; give output others of test a directory"), "{error}");
+    assert!(
+        error.contains("holds output numbers of application test; give output others of test a directory"),
+        "{error}"
+    );
 }
 
 #[test]
@@ -149,8 +153,11 @@ struct Life {
 }
 
 fn life() -> impl Strategy<Value = Life> {
-    (1usize..=16, 0..POINTS.len(), 1u64..12)
-        .prop_map(|(batches, point, nth)| Life { batches, point: POINTS[point], nth })
+    (1usize..=16, 0..POINTS.len(), 1u64..12).prop_map(|(batches, point, nth)| Life {
+        batches,
+        point: POINTS[point],
+        nth,
+    })
 }
 
 proptest! {

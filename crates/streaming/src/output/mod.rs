@@ -21,8 +21,8 @@ pub use identity::{BatchIdentity, PartitionIdentity};
 pub use partition::PartitionRecords;
 pub use pool::{ConnectionPool, PoolError, PooledConnection};
 pub use sink::{
-    Begin, Committed, CommittedBatch, CommittedFile, FileSink, FileTransaction, Sink, SinkError, SinkTransaction,
-    committed_files, read_committed,
+    Begin, Committed, CommittedBatch, CommittedFile, FileSink, FileTransaction, Sink, SinkError,
+    SinkTransaction, committed_files, read_committed,
 };
 
 use std::{panic::Location, sync::Arc};

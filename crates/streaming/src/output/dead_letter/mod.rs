@@ -99,7 +99,8 @@ mod tests {
             partition: 1,
             position: 2,
         };
-        let lines = [&b"a \"b\"\n"[..], &[0xff, 0x01]].map(|raw| serde_json::to_string(&letter(raw)).unwrap());
+        let lines =
+            [&b"a \"b\"\n"[..], &[0xff, 0x01]].map(|raw| serde_json::to_string(&letter(raw)).unwrap());
         let rest = r#""error":"no number","application":"app","stream":"parsed","batch_ms":1000,"partition":1,"position":2}"#;
         assert_eq!(lines[0], format!(r#"{{"raw":"a \"b\"\n",{rest}"#));
         assert_eq!(lines[1], format!(r#"{{"raw_hex":"ff01",{rest}"#));

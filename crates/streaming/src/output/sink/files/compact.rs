@@ -51,8 +51,9 @@ fn find_group<'a>(manifests: &'a [Known], upkeep: &Upkeep) -> Option<&'a [Known]
     let mut runs = manifests.chunk_by(|a, b| a.level == b.level && is_small(a) && is_small(b));
     let run = runs.find(|run| run.len() >= upkeep.merge)?;
     let fits = |length: usize| {
-        let (bytes, batches) =
-            run[..length].iter().fold((0, 0), |(bytes, batches), known| (bytes + known.bytes, batches + known.batches));
+        let (bytes, batches) = run[..length]
+            .iter()
+            .fold((0, 0), |(bytes, batches), known| (bytes + known.bytes, batches + known.batches));
         bytes <= upkeep.target && batches <= MOST_BATCHES
     };
     // Two small ones always fit.

@@ -14,9 +14,7 @@ use super::{
     name::{self, DataFile},
 };
 use crate::{
-    output::{
-        BatchIdentity, Committed, CommittedBatch, PartitionIdentity, SinkError,
-    },
+    output::{BatchIdentity, Committed, CommittedBatch, PartitionIdentity, SinkError},
     time::{Duration, Time},
 };
 
@@ -180,7 +178,8 @@ impl Index {
     pub(super) fn write(&mut self, manifest: &Manifest) -> Result<(), SinkError> {
         manifest::write(&self.manifest_path(&manifest.name()), manifest)?;
         let known = Known::of(manifest);
-        let place = self.manifests.partition_point(|other| (other.first, other.level) < (known.first, known.level));
+        let place =
+            self.manifests.partition_point(|other| (other.first, other.level) < (known.first, known.level));
         self.manifests.insert(place, known);
         Ok(())
     }
@@ -236,9 +235,9 @@ pub(super) fn read_all(directory: &Path) -> io::Result<(Vec<Manifest>, Vec<Manif
     }
     all.sort_by_key(|manifest| (std::cmp::Reverse(manifest.level), manifest.first()));
     let mut listed = BTreeSet::new();
-    let (mut current, superseded): (Vec<_>, Vec<_>) = all
-        .into_iter()
-        .partition(|manifest| manifest.batches.iter().fold(false, |new, batch| listed.insert(batch.time) || new));
+    let (mut current, superseded): (Vec<_>, Vec<_>) = all.into_iter().partition(|manifest| {
+        manifest.batches.iter().fold(false, |new, batch| listed.insert(batch.time) || new)
+    });
     current.sort_by_key(Manifest::first);
     Ok((current, superseded))
 }

@@ -60,7 +60,8 @@ mod tests {
         assert_eq!(name, "part-2000-00003-of-00012");
         let part = DataFile::Part { batch: Time::from_millis(2_000), partition: 3, partitions: 12 };
         assert_eq!(DataFile::parse(&name), Some(part));
-        let others = ["part-2000-00003-of-00012.unfinished", "part-2000-3", "notes", "merged-1-1-2.unfinished"];
+        let others =
+            ["part-2000-00003-of-00012.unfinished", "part-2000-3", "notes", "merged-1-1-2.unfinished"];
         assert!(others.iter().all(|name| DataFile::parse(name).is_none()));
     }
 }
