@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //! `dstreams dead-letters` as a user sees it.
+#![allow(clippy::unwrap_used, reason = "tests")]
 
 use std::{fs, path::Path, process::Command};
 

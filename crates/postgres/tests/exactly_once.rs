@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Running totals on a real server: right after every fault and restart, since each partition is added once.
+#![allow(clippy::unwrap_used, reason = "tests")]
 
 use dstreams_postgres::{
     PostgresSink,
-    postgres::{Client, NoTls},
+    postgres::{Client, Error, NoTls},
 };
 use dstreams_streaming::{Result, Time, testing::TestContext, time::seconds};
 use dstreams_test_servers::Postgres;
@@ -122,7 +123,9 @@ fn what_the_server_refuses_fails_its_batch_and_leaves_nothing_of_its_partition()
     drop(test);
 
     let test = TestContext::new().unwrap();
-    let nowhere = PostgresSink::new(&url, "nowhere", ["n"], |n: i32, row| drop(row.add(n)));
+    let nowhere = PostgresSink::new(&url, "nowhere", ["n"], |n: i32, row| {
+        row.add(n);
+    });
     test.input(vec![vec![1]]).write_to(nowhere);
     let error = test.run(1).unwrap_err().to_string();
     assert!(error.contains("relation \"nowhere\" does not exist"), "{error}");
@@ -147,7 +150,7 @@ fn rows_are_copied_as_they_are_and_old_identities_go() {
             client.execute("UPDATE sums SET n = n + $1", &[&n])?;
             written += 1;
         }
-        Ok::<u64, dstreams_postgres::postgres::Error>(written)
+        Ok::<u64, Error>(written)
     });
     let sum = sum.setup(
         "CREATE TABLE IF NOT EXISTS sums (one int PRIMARY KEY, n bigint); INSERT INTO sums VALUES (1, 0) ON CONFLICT DO NOTHING",

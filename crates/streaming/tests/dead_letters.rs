@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Dead letters: each stored once, and their way back into a stream.
+#![allow(clippy::unwrap_used, reason = "tests")]
 
 use std::{collections::BTreeSet, fs, path::Path};
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //! `FileSink` against a model: whole batches, each once, after any sequence of faults, restarts, merges and removals.
+#![allow(clippy::unwrap_used, reason = "tests")]
 
 use std::{collections::BTreeMap, fs, path::Path};
 
@@ -169,14 +170,14 @@ proptest! {
         lives in prop::collection::vec(life(), 1..7),
         merge in 0usize..4,
         target in 1u64..200,
-        keep in prop::option::of(0i64..12),
+        keep in prop::option::of(0u8..12),
     ) {
         let dir = tempfile::tempdir().unwrap();
         let mut next = 0..;
         let batches: Vec<Vec<u32>> = sizes.iter().map(|&size| next.by_ref().take(size).collect()).collect();
         let sink = || {
             let sink = text(dir.path()).merge(merge, target);
-            match keep { Some(keep) => sink.keep(seconds(keep)), None => sink }
+            match keep { Some(keep) => sink.keep(seconds(keep.into())), None => sink }
         };
         let batch_of: BTreeMap<u32, usize> =
             batches.iter().enumerate().flat_map(|(batch, records)| records.iter().map(move |&n| (n, batch))).collect();
@@ -196,7 +197,7 @@ proptest! {
             prop_assert!(found.is_sorted_by(|a, b| a < b), "{found:?}");
             let there: Vec<usize> = found.iter().map(|n| batch_of[n]).collect();
             let newest = reached.max(there.last().map_or(0, |last| last + 1));
-            let oldest = keep.map_or(0, |keep| newest.saturating_sub(keep as usize + 1));
+            let oldest = keep.map_or(0, |keep| newest.saturating_sub(usize::from(keep) + 1));
             for (batch, records) in batches.iter().enumerate() {
                 let count = there.iter().filter(|&&there| there == batch).count();
                 prop_assert!(count == 0 || count == records.len(), "batch {batch} in part: {found:?}");
@@ -206,7 +207,7 @@ proptest! {
             }
         }
         run(&batches, 16, sink()).unwrap();
-        let oldest = keep.map_or(0, |keep| 16usize.saturating_sub(keep as usize + 1));
+        let oldest = keep.map_or(0, |keep| 16usize.saturating_sub(usize::from(keep) + 1));
         let kept: Vec<u32> = batches[oldest..].concat();
         let found = lines(dir.path());
         prop_assert!(found.ends_with(&kept), "{found:?} lacks some of {kept:?}");

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //! `write_to`: each partition exactly once, under re-runs, outages and changes of the number of partitions.
+#![allow(clippy::unwrap_used, reason = "tests")]
 
 use std::sync::{
     Arc,
@@ -22,11 +23,11 @@ fn run(sink: &MemorySink<i32>, partitions: usize) -> dstreams_streaming::Result<
     let counter = Arc::clone(&computed);
     let test = TestContext::new()?;
     let numbers = test.input_with(vec![Some(vec![1, 2, 3, 4]), Some(vec![5, 6, 7, 8])], partitions);
-    let counted = numbers.map(move |n| {
+    let seen = numbers.map(move |n| {
         counter.fetch_add(1, Ordering::Relaxed);
         n
     });
-    counted.write_to(sink.clone()).named("numbers");
+    seen.write_to(sink.clone()).named("numbers");
     test.run(2)?;
     Ok(computed.load(Ordering::Relaxed))
 }
@@ -94,7 +95,7 @@ fn a_sink_that_is_down_is_tried_again_with_growing_delays_until_it_is_back() {
     }
     next += seconds(10);
     test.clock().await_waiter_for(next);
-    assert_eq!(sink.records(), []);
+    assert!(sink.records().is_empty());
     sink.set_available(true);
     test.clock().set(next);
     test.run(1).unwrap();
@@ -121,7 +122,7 @@ fn a_stop_ends_the_wait_for_a_sink() {
     test.clock().advance(seconds(1));
     test.clock().await_waiter_for(at(1_100));
     test.context().stop().unwrap();
-    assert_eq!(sink.records(), []);
+    assert!(sink.records().is_empty());
 }
 
 #[test]

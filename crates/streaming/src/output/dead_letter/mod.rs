@@ -54,13 +54,10 @@ mod raw_bytes {
     }
 
     pub(super) fn serialize<S: Serializer>(bytes: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
-        let raw = match std::str::from_utf8(bytes) {
-            Ok(text) => Raw { raw: Some(text.to_owned()), raw_hex: None },
-            Err(_) => {
-                let hex = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-                Raw { raw: None, raw_hex: Some(hex) }
-            }
-        };
+        let raw = std::str::from_utf8(bytes).map_or_else(
+            |_| Raw { raw: None, raw_hex: Some(to_hex(bytes)) },
+            |text| Raw { raw: Some(text.to_owned()), raw_hex: None },
+        );
         raw.serialize(serializer)
     }
 
@@ -72,6 +69,11 @@ mod raw_bytes {
             }
             _ => Err(D::Error::missing_field("raw")),
         }
+    }
+
+    fn to_hex(bytes: &[u8]) -> String {
+        let digits = bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]);
+        digits.filter_map(|digit| char::from_digit(digit.into(), 16)).collect()
     }
 
     fn from_hex(hex: &str) -> Option<Vec<u8>> {

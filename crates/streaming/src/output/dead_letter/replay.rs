@@ -153,9 +153,10 @@ impl DeadLetters {
         create_dir("replay", target.directory).map_err(write(target.directory))?;
         // A later replay, which may run elsewhere, must find it.
         let directory = fs::canonicalize(target.directory).map_err(write(target.directory))?;
-        let known = self.read_notes(&notes)?;
+        let known = read_notes(&notes)?;
         let number = known.last_number + 1;
-        let hidden = directory.join(format!(".replay-{number:06}"));
+        let name = self.name_of(number);
+        let hidden = directory.join(format!(".{name}"));
         let mut file = WholeFile::create("replay", &hidden).map_err(write(&hidden))?;
         let (mut replayed, mut letters) = (Replayed::default(), Vec::new());
         let sent = self.try_visit(filter, |letter| {
@@ -176,7 +177,7 @@ impl DeadLetters {
         }
         replayed.sent = letters.len() as u64;
         file.commit().map_err(write(&hidden))?;
-        let named = directory.join(format!("replay-{}", self.name_of(number)));
+        let named = directory.join(name);
         let note = Note { hidden, file: named.clone(), letters };
         let note_path = notes.join(format!("{number:06}"));
         write_note(&note_path, &note).map_err(write(&note_path))?;
@@ -188,33 +189,33 @@ impl DeadLetters {
     /// What is different for the letters of each directory and for each replay: a file stream reads no name twice.
     fn name_of(&self, number: u64) -> String {
         let directory = fs::canonicalize(&self.directory).unwrap_or_else(|_| self.directory.clone());
-        format!("{:08x}-{number:06}", crc32fast::hash(directory.as_os_str().as_encoded_bytes()))
+        format!("replay-{:08x}-{number:06}", crc32fast::hash(directory.as_os_str().as_encoded_bytes()))
     }
+}
 
-    /// Reads the notes of earlier replays and finishes the last one, if need be.
-    fn read_notes(&self, notes: &Path) -> Result<Known, ReplayError> {
-        let mut known = Known::default();
-        let read = || -> io::Result<Vec<(u64, Note)>> {
-            let mut all = Vec::new();
-            for entry in fs::read_dir(notes)? {
-                let path = entry?.path();
-                let number = path.file_name().and_then(|name| name.to_str()?.parse().ok());
-                if let Some(number) = number {
-                    all.push((number, serde_json::from_slice(&fs::read(&path)?)?));
-                }
+/// Reads the notes of earlier replays and finishes the last one, if need be.
+fn read_notes(notes: &Path) -> Result<Known, ReplayError> {
+    let mut known = Known::default();
+    let read = || -> io::Result<Vec<(u64, Note)>> {
+        let mut all = Vec::new();
+        for entry in fs::read_dir(notes)? {
+            let path = entry?.path();
+            let number = path.file_name().and_then(|name| name.to_str()?.parse().ok());
+            if let Some(number) = number {
+                all.push((number, serde_json::from_slice(&fs::read(&path)?)?));
             }
-            Ok(all)
-        };
-        let all = read().map_err(|cause| ReplayError::Letters { directory: notes.to_owned(), cause })?;
-        for (number, note) in all {
-            known.last_number = known.last_number.max(number);
-            if note.hidden.exists() {
-                note.finish().map_err(|cause| ReplayError::Write { path: note.file.clone(), cause })?;
-            }
-            known.letters.extend(note.letters);
         }
-        Ok(known)
+        Ok(all)
+    };
+    let all = read().map_err(|cause| ReplayError::Letters { directory: notes.to_owned(), cause })?;
+    for (number, note) in all {
+        known.last_number = known.last_number.max(number);
+        if note.hidden.exists() {
+            note.finish().map_err(|cause| ReplayError::Write { path: note.file.clone(), cause })?;
+        }
+        known.letters.extend(note.letters);
     }
+    Ok(known)
 }
 
 #[derive(Default)]
