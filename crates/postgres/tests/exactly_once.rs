@@ -171,3 +171,32 @@ fn rows_are_copied_as_they_are_and_old_identities_go() {
 fn batches_of<T>(batches: Vec<Vec<T>>) -> Vec<Option<Vec<T>>> {
     batches.into_iter().map(Some).collect()
 }
+
+/// What the processes do that the test below starts.
+const CRASH_WITH: &str = "POSTGRES_SINK_CRASH_WITH";
+
+/// Does nothing in a test run of its own.
+#[test]
+fn process_that_is_to_crash() {
+    if let Ok(url) = std::env::var(CRASH_WITH) {
+        run(totals_sink(&url)).unwrap();
+    }
+}
+
+#[test]
+fn a_process_that_ends_at_any_step_loses_and_doubles_nothing() {
+    let Some(server) = Postgres::start_or_skip("the test of crashes with PostgreSQL") else { return };
+    for step in ["begin", "write", "commit", "committed"] {
+        for nth in 1..=4 {
+            let database = format!("crash_{step}{nth}");
+            client(&server.url("postgres")).batch_execute(&format!("CREATE DATABASE {database}")).unwrap();
+            let url = server.url(&database);
+            let mut process = std::process::Command::new(std::env::current_exe().unwrap());
+            process.args(["process_that_is_to_crash", "--exact"]).env(CRASH_WITH, &url);
+            let ended = process.env(fault::FAULTS, format!("postgres.{step}@{nth}=crash")).output().unwrap();
+            assert!(!ended.status.success(), "{database}");
+            run(totals_sink(&url)).unwrap();
+            assert_eq!(totals(&url), expected(), "{database}");
+        }
+    }
+}

@@ -172,3 +172,30 @@ fn a_directory_that_is_missing_is_waited_for() {
     test.run(1).unwrap();
     assert_eq!(totals(&database), expected());
 }
+
+/// What the processes do that the test below starts.
+const CRASH_WITH: &str = "SQLITE_SINK_CRASH_WITH";
+
+/// Does nothing in a test run of its own.
+#[test]
+fn process_that_is_to_crash() {
+    if let Some(database) = std::env::var_os(CRASH_WITH) {
+        run(totals_sink(Path::new(&database))).unwrap();
+    }
+}
+
+#[test]
+fn a_process_that_ends_at_any_step_loses_and_doubles_nothing() {
+    for step in ["begin", "write", "commit", "committed"] {
+        for nth in 1..=4 {
+            let dir = tempfile::tempdir().unwrap();
+            let database = dir.path().join("totals.db");
+            let mut process = std::process::Command::new(std::env::current_exe().unwrap());
+            process.args(["process_that_is_to_crash", "--exact"]).env(CRASH_WITH, &database);
+            let ended = process.env(fault::FAULTS, format!("sqlite.{step}@{nth}=crash")).output().unwrap();
+            assert!(!ended.status.success(), "{step} {nth}");
+            run(totals_sink(&database)).unwrap();
+            assert_eq!(totals(&database), expected(), "{step} {nth}");
+        }
+    }
+}

@@ -2,7 +2,7 @@
 //! `FileSink` against a model: whole batches, each once, after any sequence of faults, restarts, merges and removals.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
-use std::{collections::BTreeMap, fs, path::Path};
+use std::{collections::BTreeMap, fs, path::Path, process::Command};
 
 use dstreams_streaming::{
     Config, FileSink, Result, Time, committed_files, read_committed, testing::TestContext, time::seconds,
@@ -143,6 +143,46 @@ fn a_damaged_manifest_is_named() {
     let error = run(&[vec![1]], 1, text(dir.path())).unwrap_err().to_string();
     assert!(error.contains("_committed/1000 is damaged"), "{error}");
     assert!(read_committed(dir.path()).unwrap_err().to_string().contains("_committed/1000 is damaged"));
+}
+
+/// What the processes do that the test below starts.
+const CRASH_IN: &str = "FILE_SINK_CRASH_IN";
+
+fn crash_input() -> Vec<Vec<u32>> {
+    (0..6).map(|batch| vec![batch * 2, batch * 2 + 1]).collect()
+}
+
+fn crash_sink(dir: &Path) -> FileSink<u32> {
+    text(dir).merge(2, 1 << 20).keep(seconds(4))
+}
+
+/// Does nothing in a test run of its own.
+#[test]
+fn process_that_is_to_crash() {
+    if let Some(dir) = std::env::var_os(CRASH_IN) {
+        run(&crash_input(), 6, crash_sink(Path::new(&dir))).unwrap();
+    }
+}
+
+#[test]
+fn a_process_that_ends_at_any_step_loses_and_doubles_nothing() {
+    for point in POINTS {
+        for nth in [1, 4] {
+            let dir = tempfile::tempdir().unwrap();
+            let mut process = Command::new(std::env::current_exe().unwrap());
+            process.args(["process_that_is_to_crash", "--exact"]).env(CRASH_IN, dir.path());
+            let ended = process.env(fault::FAULTS, format!("{point}@{nth}=crash")).output().unwrap();
+            assert!(!ended.status.success() || nth > 1, "{point} was not passed");
+            run(&crash_input(), 6, crash_sink(dir.path())).unwrap();
+            let found = lines(dir.path());
+            assert!(
+                found.is_sorted_by(|a, b| a < b) && found.ends_with(&[2, 3, 4, 5, 6, 7, 8, 9, 10, 11]),
+                "{point}@{nth}: {found:?}"
+            );
+            let left = data_files(dir.path()).len();
+            assert_eq!(left, committed_files(dir.path()).unwrap().len(), "{point}@{nth}");
+        }
+    }
 }
 
 /// One life of a program: how far it comes, unless the `nth` pass of a point ends it.
