@@ -204,6 +204,7 @@ fn life() -> impl Strategy<Value = Life> {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
 
+    /// INVARIANT 17.
     #[test]
     fn whole_batches_count_once_whatever_fails(
         sizes in prop::collection::vec(0usize..4, 16),

@@ -32,6 +32,7 @@ fn run(sink: &MemorySink<i32>, partitions: usize) -> dstreams_streaming::Result<
     Ok(computed.load(Ordering::Relaxed))
 }
 
+/// INVARIANT 16: after a second run.
 #[test]
 fn a_batch_that_is_run_again_is_neither_written_nor_computed() {
     let sink = MemorySink::new();
