@@ -2,11 +2,14 @@
 //! Running totals on a real server: right after every fault and restart, since each partition is added once.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use dstreams_postgres::{
     PostgresSink,
     postgres::{Client, Error, NoTls},
 };
-use dstreams_streaming::{Result, Time, testing::TestContext, time::seconds};
+use dstreams_rdd::RddOptions;
+use dstreams_streaming::{Config, RddContext, Result, Time, testing::TestContext, time::seconds};
 use dstreams_test_servers::Postgres;
 use dstreams_wal::fault::{self, Fault};
 
@@ -129,6 +132,27 @@ fn what_the_server_refuses_fails_its_batch_and_leaves_nothing_of_its_partition()
     test.input(vec![vec![1]]).write_to(nowhere);
     let error = test.run(1).unwrap_err().to_string();
     assert!(error.contains("relation \"nowhere\" does not exist"), "{error}");
+}
+
+#[test]
+fn a_task_that_fails_half_way_leaves_nothing_of_its_partition_and_a_usable_connection() {
+    let Some(server) = Postgres::start_or_skip("the test of failing tasks with PostgreSQL") else { return };
+    let url = server.url("postgres");
+    let options = RddOptions { threads: 2, max_task_failures: 3, ..RddOptions::default() };
+    let test = TestContext::on(RddContext::new(options).unwrap(), Config::default(), seconds(1)).unwrap();
+    let seen = AtomicUsize::new(0);
+    let rows = test.input((0..2).map(|_| (0..20_000).map(|n| ("n", n % 2)).collect()).collect());
+    let rows = rows.filter(move |_| {
+        assert!(seen.fetch_add(1, Ordering::Relaxed) % 30_000 != 15_000, "as some do");
+        true
+    });
+    let copied = PostgresSink::new(&url, "rows", ["n"], |(_, n): Row, row| {
+        row.add(n);
+    });
+    rows.write_to(copied.setup("CREATE TABLE IF NOT EXISTS rows (n bigint)")).named("rows");
+    test.run(2).unwrap();
+    let row = client(&url).query_one("SELECT count(*), sum(n)::bigint FROM rows", &[]).unwrap();
+    assert_eq!((row.get::<_, i64>(0), row.get::<_, i64>(1)), (40_000, 20_000));
 }
 
 #[test]
