@@ -211,9 +211,7 @@ impl Inner {
             for time in pending {
                 let _ = mailbox.sender.send(Message::Rerun(time));
             }
-            for time in missed {
-                let _ = mailbox.sender.send(Message::CatchUp(time));
-            }
+            let _ = mailbox.sender.send(Message::CatchUp(missed));
         }
         // From here on listeners and user code see an active context.
         scope.set_state(StreamingContextState::Active);
