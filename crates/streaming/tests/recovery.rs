@@ -288,6 +288,15 @@ fn a_queue_stream_cannot_be_recovered() {
     assert!(refused.contains("queueStream doesn't support checkpointing"), "{refused}");
 }
 
+#[test]
+fn a_url_of_another_file_system_is_refused() {
+    let test = TestContext::new().expect("an engine");
+    test.context().checkpoint("s3://bucket/orders");
+    numbers(&test, 1).print();
+    let refused = test.run(1).expect_err("it is no directory").to_string();
+    assert!(refused.contains("checkpoints cannot be kept in s3://bucket/orders"), "{refused}");
+}
+
 // CheckpointSuite: recovery with file input stream
 #[test]
 fn files_that_came_while_no_process_was_running_are_read_once() {
