@@ -235,10 +235,15 @@ fn a_changed_program_keeps_what_it_still_has_and_says_so() {
     }
     let test = context(dir.path(), seconds(2));
     let ones = numbers(&test, 9).filter(|_| true).map(|n| ('n', n)).map(|pair| pair);
-    ones.update_state_by_key(count).named("young").print();
+    let young = test.collect(&ones.update_state_by_key(count).named("young"));
     let counts = test.collect(&ones.update_state_by_key(count).named("counts"));
     test.run(1).expect("all batches succeed");
     assert_eq!(counts.batches(), [[('n', 3)]]);
+    assert_eq!(
+        young.batches(),
+        [[('n', 1)]],
+        "a new state begins with nothing, although earlier batches are known"
+    );
     let report = test.context().recovery().expect("there was something to go on from");
     let fates: Vec<_> = report
         .rows

@@ -70,6 +70,8 @@ pub(crate) struct StoredInput {
 /// An operator with a state.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct StoredOperator {
+    /// The batch after which it began.
+    pub(crate) since: Time,
     pub(crate) kind: String,
     pub(crate) schema: StateSchema,
 }
