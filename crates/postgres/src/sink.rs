@@ -221,9 +221,10 @@ fn copy<T>(
     encode: &impl Fn(T, &mut CopyRow),
 ) -> Result<u64, BoxError> {
     let Some(merge) = &options.merge else { return copy_into(client, records, table, columns, encode) };
+    // Once for each connection: a table for each partition would fill the catalogs of the server.
     let staging = merge.columns.as_ref().map_or_else(
-        || format!("CREATE TEMP TABLE staged ON COMMIT DROP AS SELECT {columns} FROM {table} WITH NO DATA"),
-        |columns| format!("CREATE TEMP TABLE staged ({columns}) ON COMMIT DROP"),
+        || format!("CREATE TEMP TABLE IF NOT EXISTS staged ON COMMIT DELETE ROWS AS SELECT {columns} FROM {table} WITH NO DATA"),
+        |columns| format!("CREATE TEMP TABLE IF NOT EXISTS staged ({columns}) ON COMMIT DELETE ROWS"),
     );
     client.batch_execute(&staging)?;
     let written = copy_into(client, records, "pg_temp.staged", columns, encode)?;
