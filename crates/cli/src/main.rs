@@ -20,7 +20,7 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Count words in a live stream: generated text, a socket, or a watched directory.
+    /// Watch a live stream: count words (generated text, a socket, a watched directory), or `demo retail`.
     Demo(demo::Options),
 }
 

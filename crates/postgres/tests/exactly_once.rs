@@ -9,8 +9,10 @@ use dstreams_streaming::{Result, Time, testing::TestContext, time::seconds};
 use dstreams_test_servers::Postgres;
 use dstreams_wal::fault::{self, Fault};
 
-const TABLE: &str = "CREATE TABLE IF NOT EXISTS totals (word text PRIMARY KEY, n bigint NOT NULL CHECK (n < 1000))";
-const MERGE: &str = "INSERT INTO totals SELECT * FROM staged ON CONFLICT (word) DO UPDATE SET n = totals.n + excluded.n";
+const TABLE: &str =
+    "CREATE TABLE IF NOT EXISTS totals (word text PRIMARY KEY, n bigint NOT NULL CHECK (n < 1000))";
+const MERGE: &str =
+    "INSERT INTO totals SELECT * FROM staged ON CONFLICT (word) DO UPDATE SET n = totals.n + excluded.n";
 
 type Row = (&'static str, i64);
 
@@ -133,7 +135,8 @@ fn rows_are_copied_as_they_are_and_old_identities_go() {
     let texts = PostgresSink::new(&url, "texts", ["t", "n", "b"], |(text, n): (&str, Option<i32>), row| {
         row.add(text).add_option(n).add_bytes(text.as_bytes());
     });
-    let texts = texts.setup("CREATE TABLE IF NOT EXISTS texts (t text, n int, b bytea)").keep_identities(seconds(3));
+    let texts =
+        texts.setup("CREATE TABLE IF NOT EXISTS texts (t text, n int, b bytea)").keep_identities(seconds(3));
     let odd = "tab\there\\N\nline\r, \"quoted\" 'é'";
     let test = TestContext::new().unwrap();
     let batches = (0..10).map(|batch| vec![(odd, Some(batch)), ("\\.", None)]).collect();
@@ -156,7 +159,10 @@ fn rows_are_copied_as_they_are_and_old_identities_go() {
     assert_eq!(read.iter().filter(|(text, n)| text == odd && n.is_some()).count(), 10);
     assert_eq!(read.iter().filter(|(text, n)| text == "\\." && n.is_none()).count(), 10);
     assert_eq!(client(&url).query_one("SELECT n FROM sums", &[]).unwrap().get::<_, i64>(0), 110);
-    assert_eq!((count(&url, "output = 'texts'"), count(&url, "batch_ms < 7000 AND output = 'texts'")), (8, 0));
+    assert_eq!(
+        (count(&url, "output = 'texts'"), count(&url, "batch_ms < 7000 AND output = 'texts'")),
+        (8, 0)
+    );
 }
 
 fn batches_of<T>(batches: Vec<Vec<T>>) -> Vec<Option<Vec<T>>> {

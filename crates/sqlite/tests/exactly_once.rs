@@ -11,7 +11,8 @@ use dstreams_streaming::{
 };
 use dstreams_wal::fault::{self, Fault};
 
-const TABLE: &str = "CREATE TABLE IF NOT EXISTS totals (word TEXT PRIMARY KEY, n INTEGER NOT NULL CHECK (n < 1000))";
+const TABLE: &str =
+    "CREATE TABLE IF NOT EXISTS totals (word TEXT PRIMARY KEY, n INTEGER NOT NULL CHECK (n < 1000))";
 const ADD: &str = "INSERT INTO totals VALUES (?1, ?2) ON CONFLICT (word) DO UPDATE SET n = n + excluded.n";
 
 fn totals_sink(database: &Path) -> SqliteSink<(&'static str, i64)> {
@@ -116,7 +117,10 @@ fn a_record_that_is_refused_fails_its_batch_and_leaves_nothing_of_its_partition(
     let rows = test.input_with(vec![Some(vec![("to", 1), ("be", 5_000)]), Some(vec![("or", 1)])], 1);
     rows.write_to(totals_sink(&database)).named("totals");
     let error = test.run(1).unwrap_err();
-    assert!(matches!(error, Error::Output { .. }) && error.to_string().contains("CHECK constraint"), "{error}");
+    assert!(
+        matches!(error, Error::Output { .. }) && error.to_string().contains("CHECK constraint"),
+        "{error}"
+    );
     assert_eq!(totals(&database), []);
     assert_eq!(count(&database, "SELECT count(*) FROM dstreams_commits"), 0);
 }
@@ -125,11 +129,8 @@ fn a_record_that_is_refused_fails_its_batch_and_leaves_nothing_of_its_partition(
 fn a_task_that_panics_half_way_leaves_nothing_of_its_partition() {
     let dir = tempfile::tempdir().unwrap();
     let database = dir.path().join("totals.db");
-    let rdd = RddContext::new(dstreams_rdd::RddOptions {
-        threads: 2,
-        max_task_failures: 2,
-        ..Default::default()
-    });
+    let rdd =
+        RddContext::new(dstreams_rdd::RddOptions { threads: 2, max_task_failures: 2, ..Default::default() });
     let test = TestContext::on(rdd.unwrap(), Default::default(), seconds(1)).unwrap();
     let failures = std::sync::atomic::AtomicUsize::new(0);
     let rows = test.input(vec![(0..4_000).map(|n| ("n", i64::from(n % 2 == 0 && n < 800))).collect()]);
