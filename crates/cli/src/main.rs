@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! The `dstreams` command.
 
+mod checkpoint;
 mod demo;
 
 use std::process::ExitCode;
@@ -22,6 +23,8 @@ struct Arguments {
 enum Command {
     /// Watch a live stream: count words (generated text, a socket, a watched directory), or `demo retail`.
     Demo(demo::Options),
+    /// Look into a checkpoint directory, or compare it with a program.
+    Checkpoint(checkpoint::Options),
 }
 
 impl Command {
@@ -29,6 +32,7 @@ impl Command {
     fn quiet_level(&self) -> dstreams::log::Level {
         match self {
             Self::Demo(options) => options.quiet_level(),
+            Self::Checkpoint(_) => dstreams::log::Level::WARN,
         }
     }
 }
@@ -42,6 +46,7 @@ fn main() -> ExitCode {
     });
     let result = match arguments.command {
         Command::Demo(options) => demo::run(&options),
+        Command::Checkpoint(options) => checkpoint::run(&options).map_err(Into::into),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

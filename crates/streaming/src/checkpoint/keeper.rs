@@ -77,7 +77,12 @@ impl Keeper {
         for (time, handles) in &logged {
             handles.values().for_each(|handle| changes.note(*time, handle.segment));
         }
-        let kept = Mutex::new(Kept { snapshots, ..Kept::default() });
+        let placed = snapshots.into_iter().map(|(operator, mut snapshots)| {
+            let base = directory.state(&operator);
+            snapshots.iter_mut().for_each(|snapshot| snapshot.dir = base.join(&snapshot.dir));
+            (operator, snapshots)
+        });
+        let kept = Mutex::new(Kept { snapshots: placed.collect(), ..Kept::default() });
         let logged = Mutex::new(logged);
         Self { directory, program, graph, batches, changes, logged, kept, halted: AtomicBool::new(false) }
     }
@@ -188,7 +193,7 @@ impl Keeper {
         }
         let mut kept = self.kept.lock();
         let limits = self.limits(&mut kept, time);
-        let cut = Cut { time, program: self.program.clone(), snapshots: kept.snapshots.clone() };
+        let cut = Cut { time, program: self.program.clone(), snapshots: kept.movable() };
         cut.write(self.directory.path())?;
         kept.last_cut = Some(time);
         let before = kept.limits.replace(limits);
@@ -273,14 +278,14 @@ impl Keeper {
         Ok(())
     }
 
-    /// The directories of all snapshots, `state/<operator>/<time>`.
+    /// The directories of all snapshots.
     fn snapshot_dirs(&self) -> Result<Vec<PathBuf>> {
         let mut found = Vec::new();
         for operator in list(&self.directory.states())? {
             let snapshots = list(&operator)?;
             found.extend(snapshots.into_iter().filter(|path| {
                 let name = path.file_name().and_then(|name| name.to_str());
-                name.is_some_and(|name| name.parse::<i64>().is_ok())
+                name.is_some_and(|name| name.starts_with("snapshot-"))
             }));
         }
         Ok(found)
@@ -304,6 +309,15 @@ impl Keeper {
 }
 
 impl Kept {
+    /// The snapshots, each with its place in the directory of the operator.
+    fn movable(&self) -> BTreeMap<String, Vec<Snapshot>> {
+        let mut snapshots = self.snapshots.clone();
+        for snapshot in snapshots.values_mut().flatten() {
+            snapshot.dir = snapshot.dir.file_name().map(PathBuf::from).unwrap_or_default();
+        }
+        snapshots
+    }
+
     fn last_of(&self, operator: &str) -> Option<&Snapshot> {
         self.snapshots.get(operator).and_then(|snapshots| snapshots.last())
     }

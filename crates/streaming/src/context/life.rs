@@ -107,7 +107,7 @@ impl StreamingContext {
         let schedule = opened.schedule(scope.clock().now(), scope.interval())?;
         let settings = GraphSettings { zero: schedule.zero, remember: None, has_checkpoint_dir: true };
         let graph = RunningGraph::start(scope, &settings)?;
-        Ok(opened.report(scope, &graph, schedule.zero))
+        opened.report(scope, &graph, schedule.zero)
     }
 
     /// Stops without waiting for data that has been received; batches that run are given up. With the default

@@ -16,7 +16,10 @@ pub use handle::OutputHandle;
 pub use identity::{BatchIdentity, PartitionIdentity};
 pub use partition::PartitionRecords;
 pub use pool::{ConnectionPool, PoolError, PooledConnection};
-pub use sink::{Begin, Committed, CommittedBatch, Sink, SinkError, SinkTransaction};
+pub use sink::{
+    Begin, Committed, CommittedBatch, CommittedFile, FileSink, FileTransaction, Sink, SinkError,
+    SinkTransaction, committed_files, read_committed,
+};
 
 use std::{panic::Location, sync::Arc};
 
