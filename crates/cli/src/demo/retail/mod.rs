@@ -248,6 +248,8 @@ impl<'a> Plan<'a> {
             (keys::BATCH_INTERVAL.name(), options.interval.as_str()),
             // The queue waits. Batches that nobody has planned are not made up for, so that the demo goes on at its rate.
             (keys::MISSED_BATCHES.name(), "skip"),
+            // Batches that wait at the end are done, however long it takes; a second Ctrl-C does not wait.
+            (keys::GRACEFUL_STOP_TIMEOUT.name(), "1h"),
         ];
         let config = super::config(&own, &options.conf, &options.master, APPLICATION)?;
         let (rate, adapts) = match options.rate {
