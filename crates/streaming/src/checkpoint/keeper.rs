@@ -46,6 +46,8 @@ pub(crate) struct Keeper {
 /// What is there beside the logs.
 #[derive(Default)]
 struct Kept {
+    /// What the changes of each operator take in the log since its last snapshot, or a little more.
+    logged: BTreeMap<String, u64>,
     snapshots: BTreeMap<String, Vec<Snapshot>>,
     /// What the last checkpoint file leaves needed. It takes effect when there is another one after it.
     limits: Option<Limits>,
@@ -84,7 +86,10 @@ impl Keeper {
         });
         let kept = Mutex::new(Kept { snapshots: placed.collect(), ..Kept::default() });
         let logged = Mutex::new(logged);
-        Self { directory, program, graph, batches, changes, logged, kept, halted: AtomicBool::new(false) }
+        let halted = AtomicBool::new(false);
+        let keeper = Self { directory, program, graph, batches, changes, logged, kept, halted };
+        keeper.count_logged(&mut keeper.kept.lock());
+        keeper
     }
 
     /// The program of this process.
@@ -131,6 +136,11 @@ impl Keeper {
         let changes: BTreeMap<_, _> = operators.into_iter().zip(handles).collect();
         self.log(&BatchRecord::Completed { time, changes: changes.clone() })?;
         if !changes.is_empty() {
+            let mut kept = self.kept.lock();
+            for (operator, handle) in &changes {
+                *kept.logged.entry(operator.clone()).or_default() += cost(*handle);
+            }
+            drop(kept);
             self.logged.lock().insert(time, changes);
         }
         self.graph.states().iter().try_for_each(|operator| operator.state.committed(time))
@@ -159,9 +169,8 @@ impl Keeper {
 
     fn is_due(&self, operator: &StateOperator, kept: &Kept, time: Time) -> bool {
         let last = kept.last_of(&operator.id).map_or(self.program.zero, |last| last.time);
-        let logged = self.logged_since(&operator.id, last, time);
-        let bytes = logged.iter().map(|(_, handle)| u64::from(handle.length)).sum();
-        last < time && operator.state.wants_snapshot(time, self.program.zero, bytes)
+        let logged = kept.logged.get(&operator.id).copied().unwrap_or(0);
+        last < time && operator.state.wants_snapshot(time, self.program.zero, logged)
     }
 
     /// Where the changes are that the batches after `since` and up to `time` made to an operator.
@@ -192,6 +201,7 @@ impl Keeper {
             self.snapshot(operator, time, end)?;
         }
         let mut kept = self.kept.lock();
+        self.count_logged(&mut kept);
         let limits = self.limits(&mut kept, time);
         let cut = Cut { time, program: self.program.clone(), snapshots: kept.movable() };
         cut.write(self.directory.path())?;
@@ -203,6 +213,19 @@ impl Keeper {
             self.clean(limits)?;
         }
         Ok(())
+    }
+
+    /// Sums up what is logged since the last snapshots.
+    fn count_logged(&self, kept: &mut Kept) {
+        let mut sums = BTreeMap::new();
+        for (time, changes) in self.logged.lock().iter() {
+            for (operator, handle) in changes {
+                if kept.last_of(operator).is_none_or(|last| last.time < *time) {
+                    *sums.entry(operator.clone()).or_default() += cost(*handle);
+                }
+            }
+        }
+        kept.logged = sums;
     }
 
     fn snapshot(&self, operator: &StateOperator, time: Time, end: bool) -> Result<()> {
@@ -306,6 +329,11 @@ impl Keeper {
     pub(crate) fn close(&self) -> Result<()> {
         self.batches.close().and(self.changes.close())
     }
+}
+
+/// What it takes to read changes again: the least is that of finding them.
+fn cost(handle: Handle) -> u64 {
+    u64::from(handle.length).max(4096)
 }
 
 impl Kept {

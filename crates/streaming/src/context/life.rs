@@ -186,6 +186,9 @@ impl Inner {
             (settings.remember, settings.checkpoint_dir.clone())
         };
         let opened = checkpoint_dir.map(|dir| Opened::open(Path::new(&dir), scope.config())).transpose()?;
+        if let Some(last) = opened.as_ref().and_then(Opened::last_batch) {
+            clock.not_before(last);
+        }
         let schedule = match &opened {
             Some(opened) => opened.schedule(clock.now(), scope.interval())?,
             None => Schedule::fresh(clock.now(), scope.interval()),

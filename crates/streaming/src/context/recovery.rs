@@ -68,6 +68,11 @@ impl Opened {
         Ok(Self { directory, batches, changes, found })
     }
 
+    /// The last batch that an earlier process has planned or left out.
+    pub(super) fn last_batch(&self) -> Option<Time> {
+        self.found.as_ref().map(|found| found.last)
+    }
+
     /// When batches are made: where an earlier process has begun, its batches are continued.
     pub(super) fn schedule(&self, now: Time, interval: Duration) -> Result<Schedule> {
         let Some(found) = &self.found else { return Ok(Schedule::fresh(now, interval)) };
