@@ -7,6 +7,7 @@ mod process;
 use std::path::Path;
 
 use dstreams::sqlite::rusqlite::Connection;
+use dstreams_test_servers::Postgres;
 use process::Demo;
 
 const PROVED: &str = "proved: nothing lost, nothing twice";
@@ -82,6 +83,21 @@ fn the_supervisor_stops_its_worker_at_ctrl_c() {
     demo.signal("-INT");
     let (output, errors, status) = demo.finish();
     assert!(status.success() && output.contains(PROVED), "{output}{errors}");
+}
+
+#[test]
+fn postgres_gets_the_same_and_no_two_demos_share_it() {
+    let Some(server) = Postgres::start_or_skip("the retail demo") else { return };
+    let url = server.url("postgres");
+    let dir = tempfile::tempdir().unwrap();
+    for arguments in [&["--batches", "3"][..], &["--chaos", "--kills", "1"]] {
+        let arguments = [&["--postgres", &url], arguments].concat();
+        let (output, errors, status) = start(dir.path(), &arguments).finish();
+        assert!(status.success() && output.contains(PROVED), "{output}{errors}");
+    }
+    let other = tempfile::tempdir().unwrap();
+    let (_, errors, status) = start(other.path(), &["--postgres", &url]).finish();
+    assert!(!status.success() && errors.contains("give the --dir of that demo"), "{errors}");
 }
 
 #[test]

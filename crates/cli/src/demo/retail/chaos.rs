@@ -39,6 +39,7 @@ pub(super) fn supervise(plan: &Plan<'_>, view: &mut View) -> Result<(), Box<dyn 
         killed: None,
     };
     while supervisor.watch_worker()? == Fate::Killed {}
+    write(&format!("\n{} kills", supervisor.kills));
     Ok(())
 }
 

@@ -54,7 +54,8 @@ pub(super) fn build(ssc: &StreamingContext, parts: &Parts) {
         interval,
         options,
     );
-    database.write_store_revenue(&windows);
+    // A start after a crash makes the windows since the last checkpoint again, from the messages.
+    database.write_store_revenue(&windows.checkpoint(interval * 5));
 
     // Merged before it meets the states, so that each is read and changed once in a batch.
     let totals = sales
