@@ -2,6 +2,7 @@
 //! The `dstreams` command.
 
 mod checkpoint;
+mod dead_letters;
 mod demo;
 
 use std::process::ExitCode;
@@ -25,6 +26,9 @@ enum Command {
     Demo(demo::Options),
     /// Look into a checkpoint directory, or compare it with a program.
     Checkpoint(checkpoint::Options),
+    /// Look at records that a program could not use, or send them once more.
+    #[command(subcommand)]
+    DeadLetters(dead_letters::Command),
 }
 
 impl Command {
@@ -32,7 +36,7 @@ impl Command {
     fn quiet_level(&self) -> dstreams::log::Level {
         match self {
             Self::Demo(options) => options.quiet_level(),
-            Self::Checkpoint(_) => dstreams::log::Level::WARN,
+            Self::Checkpoint(_) | Self::DeadLetters(_) => dstreams::log::Level::WARN,
         }
     }
 }
@@ -47,6 +51,7 @@ fn main() -> ExitCode {
     let result = match arguments.command {
         Command::Demo(options) => demo::run(&options),
         Command::Checkpoint(options) => checkpoint::run(&options).map_err(Into::into),
+        Command::DeadLetters(command) => dead_letters::run(command),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -12,6 +12,7 @@ mod error;
 pub mod event;
 mod graph;
 mod input;
+mod local_path;
 mod operator;
 mod output;
 pub mod rate;
@@ -35,9 +36,10 @@ pub use event::StreamingListener;
 pub use input::{Batch, BatchInput, InputInfo, StreamId};
 pub use operator::{KeyUpdates, MapWithStateStream, ReducedWindowOptions, StateOptions, StateSpec};
 pub use output::{
-    BatchIdentity, Begin, Committed, CommittedBatch, CommittedFile, ConnectionPool, FileSink,
-    FileTransaction, OutputHandle, PartitionIdentity, PartitionRecords, PoolError, PooledConnection, Sink,
-    SinkError, SinkTransaction, committed_files, read_committed,
+    BatchIdentity, Begin, Committed, CommittedBatch, CommittedFile, ConnectionPool, DeadLetter, DeadLetters,
+    FileSink, FileTransaction, LetterFilter, OutputHandle, PartitionIdentity, PartitionRecords, PoolError,
+    PooledConnection, Rejected, Rejection, ReplayError, ReplayTarget, Replayed, Sink, SinkError,
+    SinkTransaction, committed_files, read_committed,
 };
 pub use source::{
     BinaryRecords, FileContent, FileFault, FileProblem, FileReader, FileStreamOptions, QueueTake, RddQueue,

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //! `FileSink` against a model: whole batches, each once, after any sequence of faults, restarts, merges and removals.
+#![allow(clippy::unwrap_used, reason = "tests")]
 
-use std::{collections::BTreeMap, fs, path::Path};
+use std::{collections::BTreeMap, fs, path::Path, process::Command};
 
 use dstreams_streaming::{
     Config, FileSink, Result, Time, committed_files, read_committed, testing::TestContext, time::seconds,
@@ -84,7 +85,8 @@ fn nothing_is_left_of_partitions_without_records_but_that_they_are_there() {
 fn small_files_become_large_ones() {
     let dir = tempfile::tempdir().unwrap();
     let batches: Vec<Vec<u32>> = (0..27).map(|batch| vec![batch * 2, batch * 2 + 1]).collect();
-    run(&batches, 27, text(dir.path()).merge(3, 1 << 20)).unwrap();
+    // Each batch does one merge; the last ones wait for their turn in two more batches, which have no records.
+    run(&batches, 29, text(dir.path()).merge(3, 1 << 20)).unwrap();
     assert_eq!(data_files(dir.path()), ["merged-3-1000-27000"]);
     assert_eq!(lines(dir.path()), (0..54).collect::<Vec<u32>>());
     let file = &committed_files(dir.path()).unwrap()[0];
@@ -143,6 +145,46 @@ fn a_damaged_manifest_is_named() {
     assert!(read_committed(dir.path()).unwrap_err().to_string().contains("_committed/1000 is damaged"));
 }
 
+/// What the processes do that the test below starts.
+const CRASH_IN: &str = "FILE_SINK_CRASH_IN";
+
+fn crash_input() -> Vec<Vec<u32>> {
+    (0..6).map(|batch| vec![batch * 2, batch * 2 + 1]).collect()
+}
+
+fn crash_sink(dir: &Path) -> FileSink<u32> {
+    text(dir).merge(2, 1 << 20).keep(seconds(4))
+}
+
+/// Does nothing in a test run of its own.
+#[test]
+fn process_that_is_to_crash() {
+    if let Some(dir) = std::env::var_os(CRASH_IN) {
+        run(&crash_input(), 6, crash_sink(Path::new(&dir))).unwrap();
+    }
+}
+
+#[test]
+fn a_process_that_ends_at_any_step_loses_and_doubles_nothing() {
+    for point in POINTS {
+        for nth in [1, 4] {
+            let dir = tempfile::tempdir().unwrap();
+            let mut process = Command::new(std::env::current_exe().unwrap());
+            process.args(["process_that_is_to_crash", "--exact"]).env(CRASH_IN, dir.path());
+            let ended = process.env(fault::FAULTS, format!("{point}@{nth}=crash")).output().unwrap();
+            assert!(!ended.status.success() || nth > 1, "{point} was not passed");
+            run(&crash_input(), 6, crash_sink(dir.path())).unwrap();
+            let found = lines(dir.path());
+            assert!(
+                found.is_sorted_by(|a, b| a < b) && found.ends_with(&[2, 3, 4, 5, 6, 7, 8, 9, 10, 11]),
+                "{point}@{nth}: {found:?}"
+            );
+            let left = data_files(dir.path()).len();
+            assert_eq!(left, committed_files(dir.path()).unwrap().len(), "{point}@{nth}");
+        }
+    }
+}
+
 /// One life of a program: how far it comes, unless the `nth` pass of a point ends it.
 #[derive(Debug, Clone)]
 struct Life {
@@ -162,20 +204,21 @@ fn life() -> impl Strategy<Value = Life> {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
 
+    /// INVARIANT 17.
     #[test]
     fn whole_batches_count_once_whatever_fails(
         sizes in prop::collection::vec(0usize..4, 16),
         lives in prop::collection::vec(life(), 1..7),
         merge in 0usize..4,
         target in 1u64..200,
-        keep in prop::option::of(0i64..12),
+        keep in prop::option::of(0u8..12),
     ) {
         let dir = tempfile::tempdir().unwrap();
         let mut next = 0..;
         let batches: Vec<Vec<u32>> = sizes.iter().map(|&size| next.by_ref().take(size).collect()).collect();
         let sink = || {
             let sink = text(dir.path()).merge(merge, target);
-            match keep { Some(keep) => sink.keep(seconds(keep)), None => sink }
+            match keep { Some(keep) => sink.keep(seconds(keep.into())), None => sink }
         };
         let batch_of: BTreeMap<u32, usize> =
             batches.iter().enumerate().flat_map(|(batch, records)| records.iter().map(move |&n| (n, batch))).collect();
@@ -195,7 +238,7 @@ proptest! {
             prop_assert!(found.is_sorted_by(|a, b| a < b), "{found:?}");
             let there: Vec<usize> = found.iter().map(|n| batch_of[n]).collect();
             let newest = reached.max(there.last().map_or(0, |last| last + 1));
-            let oldest = keep.map_or(0, |keep| newest.saturating_sub(keep as usize + 1));
+            let oldest = keep.map_or(0, |keep| newest.saturating_sub(usize::from(keep) + 1));
             for (batch, records) in batches.iter().enumerate() {
                 let count = there.iter().filter(|&&there| there == batch).count();
                 prop_assert!(count == 0 || count == records.len(), "batch {batch} in part: {found:?}");
@@ -205,7 +248,7 @@ proptest! {
             }
         }
         run(&batches, 16, sink()).unwrap();
-        let oldest = keep.map_or(0, |keep| 16usize.saturating_sub(keep as usize + 1));
+        let oldest = keep.map_or(0, |keep| 16usize.saturating_sub(usize::from(keep) + 1));
         let kept: Vec<u32> = batches[oldest..].concat();
         let found = lines(dir.path());
         prop_assert!(found.ends_with(&kept), "{found:?} lacks some of {kept:?}");

@@ -6,7 +6,7 @@ use std::{
     path::Path,
     sync::{
         Arc,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
 };
 
@@ -64,7 +64,7 @@ fn in_two<T: Clone + Send + Sync + 'static>(
     (first, run(i64::try_from(before).expect("a few batches"), left))
 }
 
-// INVARIANT 11
+// INVARIANT 18
 #[test]
 fn states_go_on_where_they_were_for_any_batch_at_which_the_first_process_ends() {
     for before in 1..=12 {
@@ -288,6 +288,15 @@ fn a_queue_stream_cannot_be_recovered() {
     assert!(refused.contains("queueStream doesn't support checkpointing"), "{refused}");
 }
 
+#[test]
+fn a_url_of_another_file_system_is_refused() {
+    let test = TestContext::new().expect("an engine");
+    test.context().checkpoint("s3://bucket/orders");
+    numbers(&test, 1).print();
+    let refused = test.run(1).expect_err("it is no directory").to_string();
+    assert!(refused.contains("checkpoints cannot be kept in s3://bucket/orders"), "{refused}");
+}
+
 // CheckpointSuite: recovery with file input stream
 #[test]
 fn files_that_came_while_no_process_was_running_are_read_once() {
@@ -323,4 +332,26 @@ fn files_that_came_while_no_process_was_running_are_read_once() {
     write(7, 7);
     test.run(1).expect("all batches succeed");
     assert_eq!(second.batches().last(), Some(&vec![28]));
+}
+
+#[test]
+fn however_many_batches_were_missed_few_wait_at_a_time() {
+    let dir = directory();
+    let program = |start: i64| {
+        let test = context(dir.path(), seconds(start));
+        let stream = numbers(&test, 1000);
+        let seen = test.collect(&stream);
+        let (context, most) = (test.context().clone(), Arc::new(AtomicUsize::new(0)));
+        let observed = Arc::clone(&most);
+        stream.for_each_rdd(move |_, _| {
+            observed.fetch_max(context.pending_batches().len(), Ordering::Relaxed);
+            Ok(())
+        });
+        (test, seen, most)
+    };
+    program(0).0.run(1).expect("the batch succeeds");
+    let (test, seen, most) = program(500);
+    test.catch_up().expect("all batches succeed");
+    assert_eq!(times(&seen), (2..=500).map(|second| second * 1000).collect::<Vec<_>>());
+    assert!(most.load(Ordering::Relaxed) <= 64, "{} batches waited", most.load(Ordering::Relaxed));
 }

@@ -11,7 +11,7 @@ use parking_lot::Mutex;
 
 use super::{
     Inner, StreamingContext,
-    recovery::{Opened, Schedule, ToDo},
+    recovery::{Opened, Schedule, ToDo, checkpoint_path},
 };
 use crate::{
     batch::{
@@ -100,10 +100,11 @@ impl StreamingContext {
     /// Nothing is changed there, and the context cannot be started afterwards.
     pub fn explain_recovery(&self) -> Result<Option<RecoveryReport>> {
         let scope = &self.inner.scope;
-        let Some(dir) = self.checkpoint_directory().filter(|dir| Path::new(dir).exists()) else {
+        let Some(dir) = self.checkpoint_directory() else { return Ok(None) };
+        if !checkpoint_path(&dir)?.exists() {
             return Ok(None);
-        };
-        let opened = Opened::open(Path::new(&dir), scope.config())?;
+        }
+        let opened = Opened::open(&dir, scope.config())?;
         let schedule = opened.schedule(scope.clock().now(), scope.interval())?;
         let settings = GraphSettings { zero: schedule.zero, remember: None, has_checkpoint_dir: true };
         let graph = RunningGraph::start(scope, &settings)?;
@@ -185,7 +186,7 @@ impl Inner {
             let settings = self.settings.lock();
             (settings.remember, settings.checkpoint_dir.clone())
         };
-        let opened = checkpoint_dir.map(|dir| Opened::open(Path::new(&dir), scope.config())).transpose()?;
+        let opened = checkpoint_dir.map(|dir| Opened::open(&dir, scope.config())).transpose()?;
         if let Some(last) = opened.as_ref().and_then(Opened::last_batch) {
             clock.not_before(last);
         }
@@ -211,9 +212,7 @@ impl Inner {
             for time in pending {
                 let _ = mailbox.sender.send(Message::Rerun(time));
             }
-            for time in missed {
-                let _ = mailbox.sender.send(Message::CatchUp(time));
-            }
+            let _ = mailbox.sender.send(Message::CatchUp(missed));
         }
         // From here on listeners and user code see an active context.
         scope.set_state(StreamingContextState::Active);

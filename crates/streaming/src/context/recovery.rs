@@ -18,6 +18,7 @@ use crate::{
     error::{CheckpointError, Error, Result},
     graph::RunningGraph,
     input::{Batch, StreamId},
+    local_path::local_path,
     time::{Duration, Time},
 };
 
@@ -50,9 +51,9 @@ pub(super) struct Schedule {
 
 impl Opened {
     /// Takes the directory and reads what is in it.
-    pub(super) fn open(path: &Path, config: &Config) -> Result<Self> {
+    pub(super) fn open(dir: &str, config: &Config) -> Result<Self> {
         let application = config.get(&keys::APP_NAME).unwrap_or_default();
-        let directory = CheckpointDirectory::open(path, &application)?;
+        let directory = CheckpointDirectory::open(checkpoint_path(dir)?, &application)?;
         let rolling = config.get(&keys::DRIVER_LOG_ROLLING_INTERVAL).to_std();
         let failures = config.get(&keys::DRIVER_LOG_MAX_FAILURES);
         let batches = CheckpointDirectory::batches(directory.path());
@@ -255,9 +256,19 @@ fn missed(scope: &Scope, found: &Recovered, schedule: Schedule, keeper: &Keeper)
     Ok(Vec::new())
 }
 
+/// The directory that a setting stands for.
+pub(super) fn checkpoint_path(dir: &str) -> Result<&Path> {
+    local_path(dir).map(Path::new).map_err(|scheme| {
+        Error::IllegalArgument(format!(
+            "checkpoints cannot be kept in {dir}: they are written to the local file system, not to {scheme}:; give a directory on a disk that outlives the machine, if need be one of the network"
+        ))
+    })
+}
+
 /// What the last program in a checkpoint directory had as its default parallelism, when batches of it wait: they must
 /// be processed in as many partitions as before, by which their outputs are known.
-pub(super) fn parallelism_of_pending(dir: &Path) -> Result<Option<usize>> {
+pub(super) fn parallelism_of_pending(dir: &str) -> Result<Option<usize>> {
+    let dir = checkpoint_path(dir)?;
     if CheckpointDirectory::application(dir)?.is_none() {
         return Ok(None);
     }

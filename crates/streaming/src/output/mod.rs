@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Output operations: what makes a stream run. Each gives one job per batch, in the order in which they were defined.
 
+mod dead_letter;
 mod for_each;
 mod for_each_with;
 mod handle;
@@ -12,6 +13,9 @@ mod print;
 mod save;
 mod sink;
 
+pub use dead_letter::{
+    DeadLetter, DeadLetters, LetterFilter, Rejected, Rejection, ReplayError, ReplayTarget, Replayed,
+};
 pub use handle::OutputHandle;
 pub use identity::{BatchIdentity, PartitionIdentity};
 pub use partition::PartitionRecords;

@@ -236,7 +236,8 @@ pub(super) fn read_all(directory: &Path) -> io::Result<(Vec<Manifest>, Vec<Manif
     all.sort_by_key(|manifest| (std::cmp::Reverse(manifest.level), manifest.first()));
     let mut listed = BTreeSet::new();
     let (mut current, superseded): (Vec<_>, Vec<_>) = all.into_iter().partition(|manifest| {
-        manifest.batches.iter().fold(false, |new, batch| listed.insert(batch.time) || new)
+        let new = manifest.batches.iter().filter(|batch| listed.insert(batch.time));
+        new.count() > 0
     });
     current.sort_by_key(Manifest::first);
     Ok((current, superseded))

@@ -1,15 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 //! `FileSink`: a file for each partition of a batch, and manifests that say which files are those of whole batches.
-//!
-//! In the directory of a sink:
-//!
-//! | name | what |
-//! |---|---|
-//! | `part-<batch ms>-<partition>-of-<partitions>` | a partition; it counts when a manifest names it |
-//! | `merged-<level>-<first batch ms>-<last batch ms>` | the files of several batches, one after the other |
-//! | `_committed/<batch ms>` | the manifest of a batch |
-//! | `_committed/<level>-<first batch ms>-<last batch ms>` | a manifest in place of those of the batches it lists |
-//! | `_committed/owner` | whose output this is |
 
 mod compact;
 mod index;
