@@ -138,6 +138,8 @@ impl Lookup {
 
 #[cfg(test)]
 mod tests {
+    use dstreams::streaming::Rejection as _;
+
     use super::*;
     use crate::demo::retail::message::Payment;
 
@@ -155,7 +157,7 @@ mod tests {
         let master = MasterData::new(&database);
         let enrich = |product| master.enrich(vec![sale(3, product), sale(3, 1)]).unwrap().collect::<Vec<_>>();
         let enriched = enrich(PRODUCTS + 1);
-        assert_eq!(enriched[0].as_ref().unwrap_err().reason, "unknown product 2001");
+        assert_eq!(enriched[0].as_ref().unwrap_err().reason(), "unknown product 2001");
         let good = enriched[1].as_ref().unwrap();
         assert_eq!((&*good.category, &*good.region), ("dairy", REGIONS[3]));
         let connection = Connection::open(&database).unwrap();

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //! What a message is: the sales of one store as JSON text, and how it is parsed and validated.
 
-use dstreams::Text;
+use std::borrow::Cow;
+
+use dstreams::{Text, streaming::Rejection};
 use serde::{Deserialize, Serialize};
 
 /// The number of a sale is that of its message, times this, plus its place in the message.
@@ -53,29 +55,24 @@ pub(super) enum Payment {
     Voucher,
 }
 
-/// What cannot be processed: a whole message, or a message made of the one sale that is wrong. Either can be sent again
-/// as it is when the reason is gone.
+/// What cannot be processed: a whole message, or a message made of the one sale that is wrong. Either can be replayed as it
+/// is when the reason is gone.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Rejected {
-    pub(super) kind: Kind,
-    pub(super) reason: Text,
-    pub(super) raw: Text,
+    reason: Text,
+    raw: Text,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) enum Kind {
-    /// The text is not a message.
-    Message,
-    /// A sale in a message that is otherwise good.
-    Sale,
-}
+/// How the reason begins when it is a whole message that is wrong.
+pub(super) const NOT_A_MESSAGE: &str = "not a message";
 
-impl Kind {
-    pub(super) fn name(self) -> &'static str {
-        match self {
-            Self::Message => "message",
-            Self::Sale => "sale",
-        }
+impl Rejection for Rejected {
+    fn raw(&self) -> Cow<'_, [u8]> {
+        Cow::Borrowed(self.raw.as_bytes())
+    }
+
+    fn reason(&self) -> String {
+        self.reason.to_string()
     }
 }
 
@@ -98,8 +95,8 @@ pub(super) fn parse(text: &Text) -> Vec<Result<Sale, Rejected>> {
             message.sales.iter().map(|sale| validate(sale, message.message, message.store)).collect()
         }
         Err(error) => {
-            let reason = Text::from(format!("not a message: {error}"));
-            vec![Err(Rejected { kind: Kind::Message, reason, raw: text.clone() })]
+            let reason = Text::from(format!("{NOT_A_MESSAGE}: {error}"));
+            vec![Err(Rejected { reason, raw: text.clone() })]
         }
     }
 }
@@ -127,7 +124,7 @@ fn validate(sale: &RawSale<'_>, message: u64, store: u32) -> Result<Sale, Reject
 fn rejected(sale: &RawSale<'_>, message: u64, store: u32, reason: String) -> Rejected {
     let alone = Message { message, store, sales: vec![*sale] };
     let raw = serde_json::to_string(&alone).expect("numbers and text are always JSON");
-    Rejected { kind: Kind::Sale, reason: reason.into(), raw: raw.into() }
+    Rejected { reason: reason.into(), raw: raw.into() }
 }
 
 impl Sale {
@@ -182,7 +179,7 @@ mod tests {
             assert_eq!(parsed.len(), 1);
             let rejected = parsed[0].clone().unwrap_err();
             assert!(rejected.reason.starts_with("not a message: "), "{}", rejected.reason);
-            assert_eq!((rejected.kind, rejected.raw), (Kind::Message, bad));
+            assert_eq!(rejected.raw, bad);
         }
     }
 

@@ -163,7 +163,7 @@ impl<'a> Plan<'a> {
         let mut tables = self.database.open()?;
         match tables.batches() {
             Ok(batches) if !batches.is_empty() => Err(format!(
-                "the database has the sales of a demo that {} knows nothing of: give the --dir of that demo, or drop the tables sales, store_revenue, customers, dead_letters and dstreams_commits",
+                "the database has the sales of a demo that {} knows nothing of: give the --dir of that demo, or drop the tables sales, store_revenue, customers and dstreams_commits",
                 self.dir.display()
             )
             .into()),
@@ -174,6 +174,10 @@ impl<'a> Plan<'a> {
 
     fn checkpoint(&self) -> PathBuf {
         self.dir.join("checkpoint")
+    }
+
+    fn dead_letters(&self) -> PathBuf {
+        self.dir.join("dead-letters")
     }
 
     fn announcement(&self) -> String {
@@ -265,6 +269,7 @@ impl<'a> Plan<'a> {
             pace,
             master: MasterData::new(&master_data),
             database: self.database.clone(),
+            dead_letters: self.dead_letters(),
             watcher: watcher.clone(),
         };
         let checkpoint = self.checkpoint();
@@ -287,7 +292,7 @@ impl<'a> Plan<'a> {
     /// Compares what is in the tables with what should be.
     fn prove(&self) -> Result<(), Box<dyn Error>> {
         let Ok(mut tables) = self.database.open() else { return Err("nothing has been stored".into()) };
-        let proof = proof::prove(&mut *tables, self.options.seed, self.interval)?;
+        let proof = proof::prove(&mut *tables, &self.dead_letters(), self.options.seed, self.interval)?;
         write(&format!("\n{proof}"));
         if proof.is_right() { Ok(()) } else { Err("the tables are not what they should be".into()) }
     }

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //! The retail pipeline: what a program with this library looks like that must lose nothing and store nothing twice.
 
-use std::sync::Arc;
+use std::{path::PathBuf, sync::Arc};
 
 use dstreams::{
-    StorageLevel, StreamingContext,
+    DeadLetters, StorageLevel, StreamingContext,
     streaming::{ReducedWindowOptions, State, StateSpec},
 };
 
@@ -25,11 +25,12 @@ pub(super) struct Parts {
     pub(super) pace: Pace,
     pub(super) master: MasterData,
     pub(super) database: Database,
+    pub(super) dead_letters: PathBuf,
     pub(super) watcher: Arc<Watcher>,
 }
 
 pub(super) fn build(ssc: &StreamingContext, parts: &Parts) {
-    let Parts { seed, pace, master, database, watcher } = parts;
+    let Parts { seed, pace, master, database, dead_letters, watcher } = parts;
     let interval = ssc.batch_interval();
     let messages = ssc.stream("messages", |_| Arc::new(MessageQueue::new(*seed, interval, pace.clone())));
 
@@ -39,10 +40,8 @@ pub(super) fn build(ssc: &StreamingContext, parts: &Parts) {
         .flat_map(|text| message::parse(&text))
         .try_map_partitions(move |sales| master.enrich(sales.collect()))
         .persist(StorageLevel::MEMORY_AND_DISK);
-    let (sales, rejected) = (results.ok(), results.err());
-
+    let sales = results.dead_letter_named("dead_letters", DeadLetters::sink(dead_letters));
     database.write_sales(&sales);
-    database.write_dead_letters(&rejected);
 
     let revenue = sales.map(|EnrichedSale { sale, .. }| (sale.store, Total { cents: sale.cents, sales: 1 }));
     // Each window is made from the one before, so its length costs nothing. Stores without a sale drop out of it.

@@ -2,15 +2,15 @@
 //! The proof: all messages are made again, apart from the pipeline, and what should be in the tables is compared with
 //! what is.
 
-use std::{collections::VecDeque, error::Error, fmt};
+use std::{collections::VecDeque, error::Error, fmt, path::Path};
 
-use dstreams::{Duration, Time};
+use dstreams::{DeadLetters, Duration, Time, streaming::LetterFilter};
 
 use super::{
     super::show::grouped,
     generator::{CUSTOMERS, Generated, Tills},
     master::STORES,
-    message::{Kind, PLACES, RawSale},
+    message::{NOT_A_MESSAGE, PLACES, RawSale},
     pipeline::WINDOW,
     source::{MESSAGES, Range},
     tables::{Tables, Total},
@@ -65,7 +65,12 @@ struct Expected {
 }
 
 /// Compares all that has been processed in batches of `interval`.
-pub(super) fn prove(tables: &mut dyn Tables, seed: u64, interval: Duration) -> Result<Proof, Box<dyn Error>> {
+pub(super) fn prove(
+    tables: &mut dyn Tables,
+    dead_letters: &Path,
+    seed: u64,
+    interval: Duration,
+) -> Result<Proof, Box<dyn Error>> {
     let mut proof = Proof { rows: Vec::new(), all_right: true };
     let batches = ranges(tables)?;
     let mut expected = Expected::nothing();
@@ -91,7 +96,7 @@ pub(super) fn prove(tables: &mut dyn Tables, seed: u64, interval: Duration) -> R
         String::new(),
     );
     compare_sales(tables, &mut expected, &mut proof)?;
-    compare_dead_letters(tables, &expected, &mut proof)?;
+    compare_dead_letters(dead_letters, &expected, &mut proof)?;
     compare_customers(tables, &expected, &mut proof)?;
     let note = format!("{} differ", grouped(windows.wrong));
     proof.add("rows of store windows", windows.expected, windows.found, windows.wrong, note);
@@ -175,13 +180,13 @@ fn compare_sales(
 }
 
 fn compare_dead_letters(
-    tables: &mut dyn Tables,
+    directory: &Path,
     expected: &Expected,
     proof: &mut Proof,
 ) -> Result<(), Box<dyn Error>> {
     let (mut messages, mut sales) = (0, 0);
-    tables.dead_letters(&mut |kind| {
-        *if kind == Kind::Message.name() { &mut messages } else { &mut sales } += 1
+    DeadLetters::new(directory).visit(&LetterFilter::default(), |letter| {
+        *if letter.error.starts_with(NOT_A_MESSAGE) { &mut messages } else { &mut sales } += 1;
     })?;
     proof.add("dead letters: sales", expected.invalid, sales, 0, String::new());
     let note = format!("which hold {} sales", grouped(expected.in_malformed));

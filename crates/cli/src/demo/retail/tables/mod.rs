@@ -8,7 +8,7 @@ use std::{error::Error, path::PathBuf};
 
 use dstreams::{DStream, Time, streaming::OutputHandle};
 
-use super::{master::EnrichedSale, message::Rejected};
+use super::master::EnrichedSale;
 
 /// Where the tables are.
 #[derive(Debug, Clone)]
@@ -39,7 +39,6 @@ impl Total {
 pub(super) const SALES: &str = "sales";
 const STORE_REVENUE: &str = "store_revenue";
 const CUSTOMERS: &str = "customers";
-const DEAD_LETTERS: &str = "dead_letters";
 
 impl Database {
     /// Appends the sales.
@@ -69,15 +68,6 @@ impl Database {
         .named(CUSTOMERS)
     }
 
-    /// Appends what could not be processed.
-    pub(super) fn write_dead_letters(&self, rejected: &DStream<Rejected>) -> OutputHandle {
-        match self {
-            Self::Sqlite(path) => rejected.write_to(sqlite::dead_letters(path)),
-            Self::Postgres(url) => rejected.write_to(postgres::dead_letters(url)),
-        }
-        .named(DEAD_LETTERS)
-    }
-
     /// Opens the tables to be read, which are there once a batch has been written.
     pub(super) fn open(&self) -> Result<Box<dyn Tables>, Box<dyn Error>> {
         Ok(match self {
@@ -96,6 +86,4 @@ pub(super) trait Tables {
     /// The stores of the window that ends at a time.
     fn window(&mut self, end: Time, row: &mut dyn FnMut(u32, Total)) -> Result<(), Box<dyn Error>>;
     fn customers(&mut self, row: &mut dyn FnMut(u32, Total)) -> Result<(), Box<dyn Error>>;
-    /// The kind of each dead letter.
-    fn dead_letters(&mut self, row: &mut dyn FnMut(&str)) -> Result<(), Box<dyn Error>>;
 }

@@ -12,7 +12,7 @@ use dstreams::{
     streaming::PartitionRecords,
 };
 
-use super::{super::message::Rejected, EnrichedSale, SALES, Tables, Total};
+use super::{EnrichedSale, SALES, Tables, Total};
 
 // No key, on purpose: nothing but the sink keeps a sale from being stored twice, and the proof would find it.
 const SALES_TABLE: &str = "CREATE TABLE IF NOT EXISTS sales (
@@ -26,8 +26,6 @@ const STORE_REVENUE_TABLE: &str = "CREATE TABLE IF NOT EXISTS store_revenue (
     PRIMARY KEY (window_end_ms, store))";
 const CUSTOMERS_TABLE: &str = "CREATE TABLE IF NOT EXISTS customers (
     customer integer PRIMARY KEY, cents bigint NOT NULL, sales bigint NOT NULL)";
-const DEAD_LETTERS_TABLE: &str = "CREATE TABLE IF NOT EXISTS dead_letters (
-    batch_ms bigint NOT NULL, kind text NOT NULL, reason text NOT NULL, raw text NOT NULL)";
 
 pub(super) fn sales(url: &str) -> PostgresSink<EnrichedSale> {
     PostgresSink::new(url, SALES, SALES_COLUMNS, |EnrichedSale { sale, category, region }, row| {
@@ -66,21 +64,6 @@ pub(super) fn customers(url: &str) -> PostgresSink<(u32, Total)> {
         "INSERT INTO customers SELECT * FROM staged
          ON CONFLICT (customer) DO UPDATE SET cents = excluded.cents, sales = excluded.sales",
     )
-}
-
-pub(super) fn dead_letters(url: &str) -> PostgresSink<Rejected> {
-    PostgresSink::with(url, |client, rejected: &mut PartitionRecords<Rejected>| {
-        let batch = rejected.batch_time().as_millis();
-        let insert = client.prepare("INSERT INTO dead_letters VALUES ($1, $2, $3, $4)")?;
-        let mut written = 0;
-        for letter in rejected {
-            let (kind, reason, raw) = (letter.kind.name(), letter.reason.as_str(), letter.raw.as_str());
-            client.execute(&insert, &[&batch, &kind, &reason, &raw])?;
-            written += 1;
-        }
-        Ok::<u64, dstreams::postgres::postgres::Error>(written)
-    })
-    .setup(DEAD_LETTERS_TABLE)
 }
 
 /// Stores and customers have numbers of a few digits.
@@ -148,12 +131,5 @@ impl Tables for Reader {
 
     fn customers(&mut self, row: &mut dyn FnMut(u32, Total)) -> Result<(), Box<dyn Error>> {
         self.totals("SELECT customer, cents, sales FROM customers", &[], row)
-    }
-
-    fn dead_letters(&mut self, row: &mut dyn FnMut(&str)) -> Result<(), Box<dyn Error>> {
-        self.each("SELECT kind FROM dead_letters", &[], |found| {
-            row(found.try_get(0)?);
-            Ok(())
-        })
     }
 }

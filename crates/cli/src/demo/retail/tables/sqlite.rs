@@ -12,7 +12,7 @@ use dstreams::{
     streaming::PartitionRecords,
 };
 
-use super::{super::message::Rejected, EnrichedSale, SALES, Tables, Total};
+use super::{EnrichedSale, SALES, Tables, Total};
 
 // No key, on purpose: nothing but the sink keeps a sale from being stored twice, and the proof would find it.
 const SALES_TABLE: &str = "CREATE TABLE IF NOT EXISTS sales (
@@ -24,8 +24,6 @@ const STORE_REVENUE_TABLE: &str = "CREATE TABLE IF NOT EXISTS store_revenue (
     PRIMARY KEY (window_end_ms, store)) WITHOUT ROWID";
 const CUSTOMERS_TABLE: &str = "CREATE TABLE IF NOT EXISTS customers (
     customer INTEGER PRIMARY KEY, cents INTEGER NOT NULL, sales INTEGER NOT NULL)";
-const DEAD_LETTERS_TABLE: &str = "CREATE TABLE IF NOT EXISTS dead_letters (
-    batch_ms INTEGER NOT NULL, kind TEXT NOT NULL, reason TEXT NOT NULL, raw TEXT NOT NULL)";
 
 pub(super) fn sales(database: &Path) -> SqliteSink<EnrichedSale> {
     let insert = "INSERT INTO sales VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)";
@@ -70,20 +68,6 @@ pub(super) fn customers(database: &Path) -> SqliteSink<(u32, Total)> {
     .setup(CUSTOMERS_TABLE)
 }
 
-pub(super) fn dead_letters(database: &Path) -> SqliteSink<Rejected> {
-    SqliteSink::with(database, |transaction, rejected: &mut PartitionRecords<Rejected>| {
-        let batch = rejected.batch_time().as_millis();
-        let mut insert = transaction.prepare_cached("INSERT INTO dead_letters VALUES (?1, ?2, ?3, ?4)")?;
-        let mut written = 0;
-        for letter in rejected {
-            insert.execute((batch, letter.kind.name(), letter.reason.as_str(), letter.raw.as_str()))?;
-            written += 1;
-        }
-        Ok::<u64, rusqlite::Error>(written)
-    })
-    .setup(DEAD_LETTERS_TABLE)
-}
-
 pub(super) struct Reader(Connection);
 
 impl Reader {
@@ -126,15 +110,6 @@ impl Tables for Reader {
         let mut rows = query.query(())?;
         while let Some(found) = rows.next()? {
             row(found.get(0)?, Total { cents: found.get(1)?, sales: found.get(2)? });
-        }
-        Ok(())
-    }
-
-    fn dead_letters(&mut self, row: &mut dyn FnMut(&str)) -> Result<(), Box<dyn Error>> {
-        let mut query = self.0.prepare("SELECT kind FROM dead_letters")?;
-        let mut rows = query.query(())?;
-        while let Some(found) = rows.next()? {
-            row(found.get_ref(0)?.as_str()?);
         }
         Ok(())
     }
