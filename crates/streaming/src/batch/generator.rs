@@ -31,6 +31,8 @@ const CATCH_UP_LIMIT: usize = 64;
 pub(crate) struct Generator {
     messages: Sender<Message>,
     progress: Arc<Progress>,
+    /// The first batch of the clock.
+    first: Time,
     timer: Mutex<Option<RunningTimer>>,
     thread: Mutex<Option<JoinHandle<()>>>,
 }
@@ -97,6 +99,7 @@ impl Generator {
         Ok(Self {
             messages: sender,
             progress,
+            first,
             timer: Mutex::new(Some(timer)),
             thread: Mutex::new(Some(thread)),
         })
@@ -106,14 +109,11 @@ impl Generator {
     pub(crate) fn stop_timer(&self, scope: &Scope, drain: bool) {
         let timer = self.timer.lock().take();
         let last = timer.and_then(|timer| timer.stop(StopTimer::Now));
-        if !drain {
-            self.progress.hurry();
-        } else {
-            let next = last.map_or_else(
-                || scope.clock().now().next_multiple(scope.interval(), Time::ZERO),
-                |last| last + scope.interval(),
-            );
+        if drain {
+            let next = last.map_or(self.first, |last| last + scope.interval());
             let _ = self.messages.send(Message::Drain(next));
+        } else {
+            self.progress.hurry();
         }
     }
 

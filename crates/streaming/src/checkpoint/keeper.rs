@@ -77,11 +77,15 @@ impl Keeper {
         logged: BTreeMap<Time, BTreeMap<String, Handle>>,
     ) -> Self {
         for (time, handles) in &logged {
-            handles.values().for_each(|handle| changes.note(*time, handle.segment));
+            for handle in handles.values() {
+                changes.note(*time, handle.segment);
+            }
         }
         let placed = snapshots.into_iter().map(|(operator, mut snapshots)| {
             let base = directory.state(&operator);
-            snapshots.iter_mut().for_each(|snapshot| snapshot.dir = base.join(&snapshot.dir));
+            for snapshot in &mut snapshots {
+                snapshot.dir = base.join(&snapshot.dir);
+            }
             (operator, snapshots)
         });
         let kept = Mutex::new(Kept { snapshots: placed.collect(), ..Kept::default() });
@@ -247,12 +251,11 @@ impl Keeper {
         };
         let since = last.as_ref().map_or(self.since(id), |last| last.time);
         let mut changes = self.changes_of(id, since, time);
-        match state.snapshot(time, last.as_ref(), &mut changes)? {
-            Some(snapshot) => {
-                tracing::debug!(operator = id, time = %snapshot.time, keys = snapshot.keys, bytes = snapshot.bytes, "snapshot");
-                self.kept.lock().snapshots.entry(id.clone()).or_default().push(snapshot);
-            }
-            None => tracing::debug!(operator = id, %time, "no snapshot of this batch can be made any more"),
+        if let Some(snapshot) = state.snapshot(time, last.as_ref(), &mut changes)? {
+            tracing::debug!(operator = id, time = %snapshot.time, keys = snapshot.keys, bytes = snapshot.bytes, "snapshot");
+            self.kept.lock().snapshots.entry(id.clone()).or_default().push(snapshot);
+        } else {
+            tracing::debug!(operator = id, %time, "no snapshot of this batch can be made any more");
         }
         Ok(())
     }

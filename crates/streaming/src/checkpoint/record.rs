@@ -36,10 +36,11 @@ impl BatchRecord {
     /// The batch that it is about.
     pub(crate) fn time(&self) -> Time {
         match self {
-            Self::Started { after: time, .. } | Self::Withdrawn(time) => *time,
             Self::Planned(batch) => batch.time,
-            Self::Completed { time, .. } => *time,
-            Self::Skipped { last, .. } => *last,
+            Self::Started { after: time, .. }
+            | Self::Withdrawn(time)
+            | Self::Completed { time, .. }
+            | Self::Skipped { last: time, .. } => *time,
         }
     }
 }

@@ -24,47 +24,46 @@ const LONGEST_NAP: std::time::Duration = std::time::Duration::from_secs(1);
 /// The time, in ms, at which the process would have begun by what the clock has told so far.
 static ORIGIN: AtomicI64 = AtomicI64::new(i64::MIN);
 
-impl SystemClock {
-    fn wall(self) -> Time {
-        #[expect(clippy::disallowed_methods, reason = "this is the one place that reads the system's time")]
-        match SystemTime::now().duration_since(UNIX_EPOCH) {
-            Ok(since) => Time::ZERO + Duration::from(since),
-            Err(before) => Time::ZERO - Duration::from(before.duration()),
-        }
+/// What the machine takes for the present.
+#[expect(clippy::disallowed_methods, reason = "this is the one place that reads the system's time")]
+fn wall() -> Time {
+    match SystemTime::now().duration_since(UNIX_EPOCH) {
+        Ok(since) => Time::ZERO + Duration::from(since),
+        Err(before) => Time::ZERO - Duration::from(before.duration()),
     }
+}
 
-    /// How long ago the clock was read first, whatever happens to the machine's clock.
-    #[expect(clippy::disallowed_methods, reason = "this is the one place that reads the system's time")]
-    fn elapsed(self) -> Duration {
-        static FIRST: OnceLock<Instant> = OnceLock::new();
-        Duration::from(FIRST.get_or_init(Instant::now).elapsed())
-    }
+/// How long ago the clock was read first, whatever happens to the machine's.
+#[expect(clippy::disallowed_methods, reason = "this is the one place that reads the system's time")]
+fn elapsed() -> Duration {
+    static FIRST: OnceLock<Instant> = OnceLock::new();
+    Duration::from(FIRST.get_or_init(Instant::now).elapsed())
+}
 
-    /// Goes forward to `time` if it is behind that, and tells the time.
-    fn at_least(self, time: Time) -> Time {
-        let elapsed = self.elapsed();
-        let origin = (time - elapsed).as_millis();
-        let before = ORIGIN.fetch_max(origin, Ordering::AcqRel);
-        Time::from_millis(origin.max(before)) + elapsed
-    }
+/// Goes forward to `time` if the clock is behind that, and tells the time.
+fn at_least(time: Time) -> Time {
+    let elapsed = elapsed();
+    let origin = (time - elapsed).as_millis();
+    let before = ORIGIN.fetch_max(origin, Ordering::AcqRel);
+    Time::from_millis(origin.max(before)) + elapsed
 }
 
 impl Clock for SystemClock {
     fn now(&self) -> Time {
-        self.at_least(self.wall())
+        at_least(wall())
     }
 
     fn not_before(&self, time: Time) {
         let ahead = time - self.now();
         if ahead.is_positive() {
             tracing::warn!(%ahead, "the clock of the machine is behind the last batch; time goes on from there");
-            let _now = self.at_least(time);
+            let _now = at_least(time);
         }
     }
 
     fn ahead(&self) -> Duration {
-        let wall = self.wall();
-        self.at_least(wall) - wall
+        let wall = wall();
+        at_least(wall) - wall
     }
 
     fn wait_until(&self, target: Time, stop: &StopFlag) -> Waited {

@@ -2,7 +2,6 @@
 //! Start and stop of a context, and waiting for its end.
 
 use std::{
-    path::Path,
     sync::{Arc, Weak},
     thread,
 };
@@ -257,9 +256,10 @@ impl Inner {
             Arc::clone(self.scope.clock()),
             Arc::clone(self.scope.bus()),
             Arc::clone(&self.progress),
-            move |time, outcome| match &committer {
-                Some(committer) => committer.ended(time, outcome == Outcome::Done),
-                None => {
+            move |time, outcome| {
+                if let Some(committer) = &committer {
+                    committer.ended(time, outcome == Outcome::Done);
+                } else {
                     // After the generator has stopped there is nothing left to forget.
                     let _ = completed.send(Message::Completed(time));
                     progress.batch_ended(time);
