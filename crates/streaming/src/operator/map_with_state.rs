@@ -7,6 +7,7 @@ use dstreams_rdd::{ArcPartitioner, HashPartitioner, Key, Partitioning, Rdd, Wire
 use parking_lot::Mutex;
 
 use crate::{
+    config::keys,
     dstream::{
         DStream, NewStream,
         node::{Keeps, StreamNode},
@@ -14,7 +15,7 @@ use crate::{
     },
     error::{Error, Result},
     input::Batches,
-    state::{DurableStates, Function, Rules, State, StateStore},
+    state::{DiskOptions, DurableStates, Function, Rules, State, StateStore},
     time::{Duration, Time},
 };
 
@@ -150,7 +151,10 @@ impl<K: Key, V: Wire> DStream<(K, V)> {
             Partitioning::Hash(partitions) => Arc::new(HashPartitioner::new(partitions)),
             Partitioning::Default => Arc::new(HashPartitioner::new(self.default_partitions())),
         };
-        let store = StateStore::new(partitioner.partitions(), spec.timeout.is_some());
+        let config = self.scope().config();
+        let on_disk = (config.get(&keys::STATE_STORE) == "disk")
+            .then(|| DiskOptions { budget: config.get(&keys::STATE_MEMORY_BUDGET).as_bytes() });
+        let store = StateStore::new(partitioner.partitions(), spec.timeout.is_some(), on_disk);
         let new = NewStream {
             operator: "map_with_state",
             slide: self.slide(),

@@ -10,6 +10,7 @@ use serde::Serialize;
 
 use super::{
     codec::{CutShort, Input, encode, put_number},
+    disk::IdleMoves,
     error::StateError,
 };
 
@@ -58,6 +59,8 @@ pub(super) struct PartitionChanges {
     /// Encoded [`KeyChange`]s, in their order.
     pub(super) keys: Vec<u8>,
     pub(super) mapped: Option<MappedRecords>,
+    /// What is not logged, since it can be found out again.
+    pub(super) moves: Option<IdleMoves>,
 }
 
 /// The mapped records of a partition, each with its length.
@@ -112,7 +115,7 @@ pub(super) fn encode_batch(layout: u64, partitions: &[PartitionChanges]) -> Opti
 }
 
 /// The changes of a batch that have been logged.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct BatchChanges<'a> {
     pub(super) layout: u64,
     pub(super) partitions: usize,
