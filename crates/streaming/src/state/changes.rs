@@ -147,12 +147,12 @@ impl<'a> BatchChanges<'a> {
         while !input.is_empty() {
             let partition = index(input.number()?);
             let keys = input.bytes()?;
-            let mapped = match input.byte()? {
-                0 => None,
-                _ => {
-                    input.number()?;
-                    Some(input.bytes()?)
-                }
+            let has_mapped = input.byte()? != 0;
+            let mapped = if has_mapped {
+                input.number()?;
+                Some(input.bytes()?)
+            } else {
+                None
             };
             parts.push(LoggedPart { partition, keys, mapped });
         }
@@ -262,10 +262,14 @@ mod tests {
         ) {
             let made: Vec<_> = partitions.iter().map(|(changes, mapped)| {
                 let mut part = PartitionChanges::default();
-                changes.iter().for_each(|change| as_change(change).encode(&mut part.keys));
+                for change in changes {
+                    as_change(change).encode(&mut part.keys);
+                }
                 part.mapped = mapped.as_ref().map(|records| {
                     let mut made = MappedRecords::default();
-                    records.iter().for_each(|record| made.push(record).expect("it is written"));
+                    for record in records {
+                        made.push(record).expect("it is written");
+                    }
                     made
                 });
                 part

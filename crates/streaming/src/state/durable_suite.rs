@@ -144,7 +144,7 @@ struct Batch {
 impl Seen {
     fn of(test: &TestContext, stream: &MapWithStateStream<u8, i64, Sums>) -> Self {
         // The first partition is all that this one reads.
-        stream.for_each_rdd(|rdd, _| Ok(drop(rdd.take(1)?)));
+        stream.for_each_rdd(|rdd, _| rdd.take(1).map(drop).map_err(Into::into));
         stream.meta().need_past(seconds(2));
         let window = test.collect(&stream.window(seconds(3)));
         Self { window, states: test.collect(&stream.state_snapshots()) }
@@ -298,7 +298,7 @@ fn visited() -> Disk {
         }
     });
     let stream = test.input(input).map_with_state(spec.partitions(2));
-    stream.for_each_rdd(|rdd, _| Ok(drop(rdd.count()?)));
+    stream.for_each_rdd(|rdd, _| rdd.count().map(drop).map_err(Into::into));
     let (life, _) = disk.begin(test, &stream).expect("it begins");
     life.run(&mut disk, 3);
     life.snapshot(&mut disk, Time::from_millis(2_000)).expect("it is made");

@@ -144,18 +144,15 @@ fn fold(partitions: usize, changes: &[(Time, Vec<u8>)]) -> Result<Folded<'_>, St
                 return Err(StateError::DamagedChanges { offset: 0, problem: "there is no such partition" });
             };
             for change in part.keys() {
-                match change? {
-                    KeyChange::Put { key, state, .. } => {
-                        drop(keys.insert(key, Since::Put { state, used: *time }))
-                    }
-                    KeyChange::Remove { key } => drop(keys.insert(key, Since::Removed)),
-                    KeyChange::Touch { key } => {
-                        match keys.entry(key).or_insert(Since::Touched { used: *time }) {
-                            Since::Put { used, .. } | Since::Touched { used } => *used = *time,
-                            Since::Removed => {}
-                        }
-                    }
-                }
+                let (key, since) = match change? {
+                    KeyChange::Put { key, state, .. } => (key, Since::Put { state, used: *time }),
+                    KeyChange::Remove { key } => (key, Since::Removed),
+                    KeyChange::Touch { key } => match keys.get(key) {
+                        Some(Since::Put { state, .. }) => (key, Since::Put { state, used: *time }),
+                        _ => (key, Since::Touched { used: *time }),
+                    },
+                };
+                keys.insert(key, since);
             }
         }
     }

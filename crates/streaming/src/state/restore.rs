@@ -67,7 +67,7 @@ impl<'a, K: Key, S: Wire> Restoring<'a, K, S> {
             let threads = thread::available_parallelism().map_or(2, NonZero::get).min(paths.len());
             for _ in 0..threads {
                 scope.spawn(|| {
-                    while let Some((number, path)) = this.next_part(&paths, &next) {
+                    while let Some((number, path)) = next_part(&paths, &next) {
                         if let Err(error) = this.load_part(number, path) {
                             *failed.lock() = Some(error);
                             // The others end after their files.
@@ -92,11 +92,6 @@ impl<'a, K: Key, S: Wire> Restoring<'a, K, S> {
             self.store.partition(target).lock().insert(hash, key, state, entry.used);
             Ok(())
         })
-    }
-
-    fn next_part<'p>(&self, paths: &'p [PathBuf], next: &AtomicUsize) -> Option<(usize, &'p Path)> {
-        let number = next.fetch_add(1, Ordering::Relaxed);
-        paths.get(number).map(|path| (number, path.as_path()))
     }
 
     fn load_part(&self, number: usize, path: &Path) -> Result<(), StateError> {
@@ -164,4 +159,10 @@ impl<'a, K: Key, S: Wire> Restoring<'a, K, S> {
         }
         Ok(())
     }
+}
+
+/// The next file that nobody reads yet, with its number.
+fn next_part<'p>(paths: &'p [PathBuf], next: &AtomicUsize) -> Option<(usize, &'p Path)> {
+    let number = next.fetch_add(1, Ordering::Relaxed);
+    paths.get(number).map(|path| (number, path.as_path()))
 }
