@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! What can go wrong with a stream: building its graph, generating a batch, running one.
 
-use std::sync::Arc;
+use std::{io, path::PathBuf, sync::Arc};
 
 use dstreams_rdd as rdd;
 
@@ -56,6 +56,9 @@ pub enum Error {
     /// A receiver or source.
     #[error("{0}")]
     Source(Arc<rdd::BoxError>),
+    /// Checkpoints cannot be used as they are, or not be written.
+    #[error(transparent)]
+    Checkpoint(#[from] CheckpointError),
     /// The states of an operator could not be stored or restored.
     #[error(transparent)]
     State(Arc<StateError>),
@@ -67,6 +70,104 @@ pub enum Error {
         /// What the system said.
         cause: Arc<std::io::Error>,
     },
+}
+
+/// What is wrong with a checkpoint directory, or with what it holds.
+#[derive(Debug, Clone, thiserror::Error)]
+#[non_exhaustive]
+pub enum CheckpointError {
+    /// Another process, or another context of this one, works with the directory.
+    #[error(
+        "the checkpoint directory {} is in use by {holder}; stop that program first, or give this one a directory of its own", dir.display()
+    )]
+    InUse {
+        /// The directory.
+        dir: PathBuf,
+        /// Who it is, as far as it said so.
+        holder: String,
+    },
+    /// The directory holds the checkpoints of an application of another name.
+    #[error(
+        "the checkpoint directory {} belongs to the application {theirs:?}, and this is {ours:?}; give this one a directory of its own, or set spark.app.name to {theirs:?} if it is the same application", dir.display()
+    )]
+    OtherApplication {
+        /// The directory.
+        dir: PathBuf,
+        /// The name that it was made for.
+        theirs: String,
+        /// The name of this application.
+        ours: String,
+    },
+    /// A later version of this program has written the directory.
+    #[error(
+        "the checkpoint directory {} has format {found}, and this program knows up to {known}; use the program that wrote it, or a later one", dir.display()
+    )]
+    Format {
+        /// The directory.
+        dir: PathBuf,
+        /// The format of the directory.
+        found: u32,
+        /// The latest format that this program knows.
+        known: u32,
+    },
+    /// Something in the directory cannot be read.
+    #[error("cannot recover from the checkpoint directory {}: {problem}", dir.display())]
+    Unreadable {
+        /// The directory.
+        dir: PathBuf,
+        /// What it is, and what can be done.
+        problem: String,
+    },
+    /// The state of an operator cannot be read as what this program makes of it.
+    #[error(
+        "the state of operator {operator} cannot be restored: {cause}. A field that was added needs #[serde(default)]; for a state that is not wanted any more give the operator another name"
+    )]
+    State {
+        /// The operator.
+        operator: String,
+        /// What is wrong.
+        cause: Arc<rdd::BoxError>,
+    },
+    /// The batch interval was changed although batches wait that were made with the one before.
+    #[error(
+        "the batch interval is {now}, but the checkpoint directory {} holds {pending} batches of {stored} that have not been processed: start once with {stored} and stop gracefully", dir.display()
+    )]
+    Interval {
+        /// The directory.
+        dir: PathBuf,
+        /// The interval of the batches there.
+        stored: crate::Duration,
+        /// The interval of this program.
+        now: crate::Duration,
+        /// How many batches wait.
+        pending: usize,
+    },
+    /// A file or directory could not be used.
+    #[error("cannot {action} {}: {cause}; check that the disk has room and that the directory may be written", path.display())]
+    Io {
+        /// What was tried, as a verb.
+        action: &'static str,
+        /// The file or directory.
+        path: PathBuf,
+        /// What the system said.
+        cause: Arc<io::Error>,
+    },
+    /// A log could not be written or read.
+    #[error(transparent)]
+    Log(#[from] dstreams_wal::Error),
+}
+
+impl CheckpointError {
+    /// Adds to an error of the system what was tried, and on what.
+    pub(crate) fn io(action: &'static str, path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Error {
+        move |cause| Self::Io { action, path: path.into(), cause: Arc::new(cause) }.into()
+    }
+}
+
+impl From<dstreams_wal::Error> for Error {
+    fn from(error: dstreams_wal::Error) -> Self {
+        CheckpointError::from(error).into()
+    }
 }
 
 impl Error {

@@ -80,8 +80,17 @@ impl Batches {
         self.by_time.insert(batch.time, batch);
     }
 
+    pub(crate) fn extend(&mut self, batches: impl IntoIterator<Item = (Time, Arc<Batch>)>) {
+        self.by_time.extend(batches);
+    }
+
     pub(crate) fn remove(&mut self, time: Time) {
         self.by_time.remove(&time);
+    }
+
+    /// The latest batch before `time` that is remembered and fits.
+    pub(crate) fn latest_before(&self, time: Time, fits: impl Fn(Time) -> bool) -> Option<Time> {
+        self.by_time.range(..time).rev().map(|(&before, _)| before).find(|&before| fits(before))
     }
 
     /// Forgets the batches at and before `time`.

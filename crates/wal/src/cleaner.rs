@@ -10,17 +10,12 @@ use crate::{
     storage::Storage,
 };
 
-/// Removes segments that stop before `threshold`, oldest first, up to the first that does not or is `open`. Each removal
-/// is durable before the next, so that a log never has a gap.
-pub(crate) fn clean(
-    storage: &dyn Storage,
-    dir: &Path,
-    threshold: i64,
-    open: Option<Segment>,
-) -> Result<usize> {
+/// Removes segments, oldest first, up to the first that is not `old`. Each removal is durable before the next, so that a
+/// log never has a gap.
+pub(crate) fn clean(storage: &dyn Storage, dir: &Path, old: impl Fn(Segment) -> bool) -> Result<usize> {
     let segments = recovery::segments(storage, dir)?.into_iter();
     let mut removed = 0;
-    for segment in segments.take_while(|segment| segment.stop < threshold && Some(*segment) != open) {
+    for segment in segments.take_while(|segment| old(*segment)) {
         let path = dir.join(segment.to_string());
         match storage.remove(&path) {
             Ok(()) => removed += 1,

@@ -117,8 +117,22 @@ impl Error {
         Self::Corrupt { file: file.to_owned(), offset, what }
     }
 
+    /// Whether there was no room on the disk, of which there may be some later.
+    pub fn is_disk_full(&self) -> bool {
+        match self {
+            Self::DiskFull { .. } => true,
+            Self::Io { cause, .. } => is_disk_full(cause),
+            Self::Append { cause, .. } => cause.is_disk_full(),
+            _ => false,
+        }
+    }
+
     /// Whether the file or directory does not exist.
     pub(crate) fn is_not_found(&self) -> bool {
         matches!(self, Self::Io { cause, .. } if cause.kind() == io::ErrorKind::NotFound)
     }
+}
+
+pub(crate) fn is_disk_full(cause: &io::Error) -> bool {
+    matches!(cause.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
 }

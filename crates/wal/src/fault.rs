@@ -93,10 +93,11 @@ fn points() -> &'static Points {
         };
         points.active.store(points.trace.is_some(), Ordering::Relaxed);
         for fault in env::var(FAULTS).unwrap_or_default().split(';').filter(|fault| !fault.is_empty()) {
-            match fault.parse() {
+            if let Ok(armed) = fault.parse() {
                 // Never dropped: it is armed for the life of the process.
-                Ok(armed) => std::mem::forget(points.arm(armed)),
-                Err(()) => tracing::error!("{FAULTS}: `{fault}` is not `place.step@n=crash|full|error`"),
+                std::mem::forget(points.arm(armed));
+            } else {
+                tracing::error!("{FAULTS}: `{fault}` is not `place.step@n=crash|full|error`");
             }
         }
         points

@@ -9,7 +9,7 @@ use std::{
 };
 
 use crate::{
-    error::{Error, Result},
+    error::{Error, Result, is_disk_full},
     frame::{FRAME_HEADER, FrameHeader, Handle, RECORD},
     options::{Durability, Options},
     recovery::{self, Recovered, TornTail},
@@ -44,9 +44,11 @@ pub(crate) struct Tail {
     log: u64,
     /// The newest segment, open or not, and where it ends.
     last: Option<(SegmentHeader, u64)>,
+    /// The same of the segment before it, if the newest was made here.
+    before: Option<(SegmentHeader, u64)>,
     /// The newest segment, if it can take more. Its end is that of `last`.
     open: Option<Box<dyn Sink>>,
-    /// A segment of which it is not certain whether it is there: it was made, but its name could not be made durable.
+    /// A segment of which it is not certain whether it is there: its name, or that it was removed, is not durable.
     doubtful: Option<PathBuf>,
     _lock: Lock,
 }
@@ -77,6 +79,7 @@ impl Tail {
             options,
             log,
             last,
+            before: None,
             open: None,
             doubtful: None,
             _lock: lock,
@@ -102,7 +105,7 @@ impl Tail {
             self.give_up_segment();
             let dir = self.dir.clone();
             if let Error::Io { cause, .. } = &cause
-                && matches!(cause.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
+                && is_disk_full(cause)
             {
                 return (records, Err(Error::DiskFull { dir, needed, cause: cause.clone() }));
             }
@@ -172,7 +175,7 @@ impl Tail {
         }
         let (file, header) = self.create_segment(entry.time)?;
         let end = SEGMENT_HEADER as u64;
-        self.last = Some((header, end));
+        self.before = self.last.replace((header, end));
         Ok((file, header, end))
     }
 
@@ -201,7 +204,8 @@ impl Tail {
         Ok((file, header))
     }
 
-    /// Removes the segment whose making failed at its very end, because another takes its number.
+    /// Removes for good the segment whose making failed at its very end, or that was given up, because another takes its
+    /// number.
     fn settle_doubtful(&mut self) -> Result<()> {
         let Some(path) = &self.doubtful else { return Ok(()) };
         match self.storage.remove(path) {
@@ -214,12 +218,16 @@ impl Tail {
         Ok(())
     }
 
-    /// Leaves the open segment as it was before the write that failed. Where even that fails, the next segment says
-    /// where this one ends.
+    /// Leaves the open segment as it was before the write that failed; one that had no record is removed, as there
+    /// would be many where a full disk is tried again and again. Where even that fails, the next segment says where this
+    /// one ends.
     fn give_up_segment(&mut self) {
-        if let (Some(mut file), Some((header, end))) = (self.open.take(), self.last)
-            && let Err(cause) = file.truncate(end)
-        {
+        let (Some(mut file), Some((header, end))) = (self.open.take(), self.last) else { return };
+        let path = self.dir.join(header.segment.to_string());
+        if end == SEGMENT_HEADER as u64 && self.storage.remove(&path).is_ok() {
+            self.last = self.before;
+            self.doubtful = Some(path);
+        } else if let Err(cause) = file.truncate(end) {
             tracing::warn!("cannot take back a failed write to {} at {end}: {cause}", header.segment);
         }
     }

@@ -15,6 +15,7 @@ use crate::{
     frame::{Handle, MAX_RECORD},
     options::Options,
     recovery::TornTail,
+    segment::Segment,
     storage::{Local, Storage},
     tail::{Entry, Tail},
 };
@@ -57,6 +58,30 @@ pub(crate) struct Queue {
 pub(crate) struct Append {
     entry: Entry,
     result: OnceLock<Result<Handle>>,
+    /// Shared by records that are appended together: set when one of them has failed.
+    failed: Arc<OnceLock<Error>>,
+}
+
+impl Append {
+    fn new(parts: &[&[u8]], time: i64, failed: &Arc<OnceLock<Error>>) -> Result<Arc<Self>> {
+        let length = parts.iter().map(|part| part.len()).sum();
+        if length > MAX_RECORD {
+            return Err(Error::TooLong { length, limit: MAX_RECORD });
+        }
+        let bytes = parts.concat();
+        let checksum = crc32fast::hash(&bytes);
+        let entry = Entry { time, bytes, checksum };
+        Ok(Arc::new(Self { entry, result: OnceLock::new(), failed: Arc::clone(failed) }))
+    }
+
+    /// Tells whoever waits what became of the record.
+    fn end(&self, result: Result<Handle>) {
+        if let Err(error) = &result {
+            // Only the first failure of records that belong together is told.
+            let _ = self.failed.set(error.clone());
+        }
+        self.result.set(result).expect("an append is in one group");
+    }
 }
 
 impl Writer {
@@ -96,17 +121,60 @@ impl Writer {
     /// stop of the current segment begins a new one. After an error the record is not in the log, with one exception:
     /// when the disk refused to take it back as well and no later append succeeds, it may be.
     pub fn append(&self, record: &[u8], time: i64) -> Result<Handle> {
-        if record.len() > MAX_RECORD {
-            return Err(Error::TooLong { length: record.len(), limit: MAX_RECORD });
-        }
-        let entry = Entry { time, bytes: record.to_vec(), checksum: crc32fast::hash(record) };
-        let append = Arc::new(Append { entry, result: OnceLock::new() });
+        self.append_parts(&[record], time)
+    }
 
+    /// As [`append`](Self::append), of a record that is given in parts, such as a header and what follows it.
+    ///
+    /// ```
+    /// let dir = tempfile::tempdir()?;
+    /// let writer = dstreams_wal::Writer::open(dir.path(), dstreams_wal::Options::default())?;
+    /// let handle = writer.append_parts(&[b"header ", b"content"], 1_000)?;
+    /// assert_eq!(dstreams_wal::Reader::new(dir.path()).read(&handle)?, b"header content");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn append_parts(&self, parts: &[&[u8]], time: i64) -> Result<Handle> {
+        let append = Append::new(parts, time, &Arc::default())?;
+        self.await_result(self.enqueue([&append])?, &append)
+    }
+
+    /// As [`append`](Self::append), of several records that become durable together: with one fsync as long as they fit
+    /// the segment. They follow one another in the log. After an error the first of them may be in the log, but none
+    /// without those before it.
+    ///
+    /// ```
+    /// let dir = tempfile::tempdir()?;
+    /// let writer = dstreams_wal::Writer::open(dir.path(), dstreams_wal::Options::default())?;
+    /// let handles = writer.append_all(&[b"first", b"second"], 1_000)?;
+    /// assert_eq!(dstreams_wal::Reader::new(dir.path()).read(&handles[1])?, b"second");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn append_all(&self, records: &[&[u8]], time: i64) -> Result<Vec<Handle>> {
+        let failed = Arc::default();
+        let appends: Result<Vec<_>> =
+            records.iter().map(|record| Append::new(&[record], time, &failed)).collect();
+        let appends = appends?;
+        let Some(last) = appends.last() else { return Ok(Vec::new()) };
+        // The last one has its result after those before it.
+        let end = self.await_result(self.enqueue(&appends)?, last);
+        end.and_then(|_| appends.iter().filter_map(|append| append.result.get().cloned()).collect())
+    }
+
+    /// Has these records wait to be written, one behind the other.
+    fn enqueue<'a>(
+        &self,
+        appends: impl IntoIterator<Item = &'a Arc<Append>>,
+    ) -> Result<MutexGuard<'_, Queue>> {
         let mut queue = self.queue.lock();
         if queue.is_closed {
             return Err(self.closed());
         }
-        queue.waiting.push(append.clone());
+        queue.waiting.extend(appends.into_iter().map(Arc::clone));
+        Ok(queue)
+    }
+
+    /// Writes what waits, if nobody else does, until this record has its result.
+    fn await_result(&self, mut queue: MutexGuard<'_, Queue>, append: &Append) -> Result<Handle> {
         loop {
             if let Some(result) = append.result.get() {
                 return result.clone();
@@ -127,13 +195,34 @@ impl Writer {
     ///
     /// The segment that is being written stays. Who has a segment open reads on.
     pub fn clean(&self, threshold: i64) -> Result<usize> {
+        self.clean_while(|segment| segment.stop < threshold)
+    }
+
+    /// Removes the segments before `first`, whatever their times, and says how many they were. For who keeps handles and
+    /// knows which is the oldest that is still needed: a clock that was set back does no harm.
+    ///
+    /// The segment that is being written stays. Who has a segment open reads on.
+    ///
+    /// ```
+    /// let dir = tempfile::tempdir()?;
+    /// let writer = dstreams_wal::Writer::open(dir.path(), dstreams_wal::Options::default())?;
+    /// writer.append(b"old", 1_000)?;
+    /// let needed = writer.append(b"needed", 70_000)?;
+    /// assert_eq!(writer.clean_before(needed.segment)?, 1);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn clean_before(&self, first: Segment) -> Result<usize> {
+        self.clean_while(|segment| segment < first)
+    }
+
+    fn clean_while(&self, is_old: impl Fn(Segment) -> bool) -> Result<usize> {
         let open = match &*self.tail.lock() {
             Some(tail) => tail.current(),
             None if self.queue.lock().is_closed => return Err(self.closed()),
             // Nothing was ever written.
             None => return Ok(0),
         };
-        cleaner::clean(&*self.storage, &self.dir, threshold, open)
+        cleaner::clean(&*self.storage, &self.dir, |segment| is_old(segment) && Some(segment) != open)
     }
 
     /// Waits for the appends that have begun, makes everything durable and lets others write the log. Appends fail from
@@ -152,15 +241,19 @@ impl Writer {
     fn write(&self, group: &[Arc<Append>]) {
         let mut tail = self.tail.lock();
         let mut rest = group;
-        while !rest.is_empty() {
+        while let Some(first) = rest.first() {
+            if let Some(error) = first.failed.get() {
+                first.end(Err(error.clone()));
+                rest = &rest[1..];
+                continue;
+            }
             let (count, results) = match self.opened(&mut tail) {
                 Ok(tail) => tail.add(&rest.iter().map(|append| &append.entry).collect::<Vec<_>>()),
                 Err(error) => (rest.len(), Err(error)),
             };
             let (done, left) = rest.split_at(count);
             for (index, append) in done.iter().enumerate() {
-                let result = results.as_ref().map(|handles| handles[index]).map_err(Clone::clone);
-                append.result.set(result).expect("an append is in one group");
+                append.end(results.as_ref().map(|handles| handles[index]).map_err(Clone::clone));
             }
             rest = left;
         }

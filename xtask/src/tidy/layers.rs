@@ -19,10 +19,12 @@ const LAYERS: &[(&str, May)] = &[
     ("dstreams-streaming", May::Only(&["dstreams-rdd", "dstreams-wal"])),
     ("dstreams", May::AllBut(&["dstreams-cli", "xtask"])),
     ("dstreams-cli", May::Only(&["dstreams"])),
-    ("xtask", May::Only(&["dstreams"])),
+    ("dstreams-test-servers", May::Only(&[])),
+    ("xtask", May::Only(&["dstreams", "dstreams-test-servers"])),
 ];
 
-const CONNECTOR: May = May::Only(&["dstreams-streaming", "dstreams-rdd", "dstreams-wal"]);
+const CONNECTOR: May =
+    May::Only(&["dstreams-streaming", "dstreams-rdd", "dstreams-wal", "dstreams-test-servers"]);
 
 /// Outside crates, by the start of their name, that only these crates of ours may use.
 const CONFINED: &[(&str, &[&str])] = &[
@@ -31,6 +33,9 @@ const CONFINED: &[(&str, &[&str])] = &[
     ("datafusion", &["dstreams-sql", "dstreams-cluster"]),
     ("ballista", &["dstreams-cluster"]),
     ("rdkafka", &["dstreams-kafka"]),
+    ("rusqlite", &["dstreams-sqlite"]),
+    ("postgres", &["dstreams-postgres"]),
+    ("tokio-postgres", &["dstreams-postgres"]),
 ];
 
 /// Dependencies between our crates point down.

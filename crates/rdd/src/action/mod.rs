@@ -256,8 +256,36 @@ impl<T: Data> Rdd<T> {
         &self,
         f: impl Fn(usize, Records<T>) -> Result<(), E> + Send + Sync + 'static,
     ) -> Result<()> {
+        self.for_each_partition_of(&(0..self.num_partitions()).collect::<Vec<_>>(), f)
+    }
+
+    /// As [`for_each_partition`](Self::for_each_partition), for the given partitions only; the others are not computed.
+    /// For output that was written in part before.
+    ///
+    /// ```
+    /// # let sc = dstreams_rdd::RddContext::local(2)?;
+    /// let sum = sc.accumulator("sum", 0, |a, b| *a += b);
+    /// let adder = sum.clone();
+    /// sc.parallelize_in(1..=4, 4).for_each_partition_of(&[1, 3], move |_index, records| {
+    ///     adder.add(records.sum());
+    ///     Ok::<(), std::io::Error>(())
+    /// })?;
+    /// assert_eq!(sum.value(), 2 + 4);
+    /// # Ok::<(), dstreams_rdd::Error>(())
+    /// ```
+    pub fn for_each_partition_of<E: Into<BoxError>>(
+        &self,
+        partitions: &[usize],
+        f: impl Fn(usize, Records<T>) -> Result<(), E> + Send + Sync + 'static,
+    ) -> Result<()> {
+        if let Some(partition) = partitions.iter().find(|&&partition| partition >= self.num_partitions()) {
+            return Err(Error::InvalidArgument(format!(
+                "there is no partition {partition}; the dataset has {}",
+                self.num_partitions()
+            )));
+        }
         let lineage = Arc::clone(self.lineage());
-        self.run_all(move |chunks, task| {
+        self.run(partitions, move |chunks, task| {
             let operator = task.register(&lineage);
             f(task.partition(), Records::new(chunks, task, operator)).map_err(TaskError::user)
         })?;

@@ -24,6 +24,7 @@ use crate::{
     rdd::Rdd,
     record::{Data, Wire},
     scheduler::task::TaskContext,
+    source::SourceChunks,
 };
 
 /// Records kept at a [`StorageLevel`]: a received block, or a partition of a persisted dataset.
@@ -89,15 +90,33 @@ impl<T: Wire> KeptBlock<T> {
         Self::keep(context, &mut records, level).map_err(|error| (error, records))
     }
 
+    /// Keeps a copy of records that are safe elsewhere, in memory only and as long as others do not need that; nothing
+    /// when there is no room for it, or when `level` has no memory.
+    ///
+    /// Datasets of copies are made with [`RddContext::from_copies`].
+    pub fn copy(context: &RddContext, mut records: Vec<T>, level: StorageLevel) -> Option<Self> {
+        let level = match (level.uses_memory(), level.is_deserialized()) {
+            (false, _) => return None,
+            (true, true) => StorageLevel::MEMORY_ONLY,
+            (true, false) => StorageLevel::MEMORY_ONLY_SER,
+        };
+        Self::keep_by(context, &mut records, Policy::of(level, true)).ok()
+    }
+
     /// Empties `records` into a block, or leaves them as they are.
     fn keep(context: &RddContext, records: &mut Vec<T>, level: StorageLevel) -> Result<Self> {
         if level == StorageLevel::NONE {
             return Err(Error::InvalidArgument("a block cannot be kept with storage level NONE".to_owned()));
         }
+        Self::keep_by(context, records, Policy::of(level, false))
+    }
+
+    fn keep_by(context: &RddContext, records: &mut Vec<T>, policy: Policy<T>) -> Result<Self> {
+        let level = policy.level;
         let name = BlockName { rdd: RddId::next(), partition: 0 };
         let not_stored =
             |cause| Error::NotStored { block: name.to_string(), level, cause: Arc::<TaskError>::new(cause) };
-        let mut builder = Builder::new(context, name, Policy::of(level, false)).map_err(not_stored)?;
+        let mut builder = Builder::new(context, name, policy).map_err(not_stored)?;
         if !builder.take(records) {
             for chunk in records.chunks(CHUNK) {
                 if !builder.append_encoded(chunk).map_err(not_stored)? {
@@ -264,5 +283,38 @@ impl RddContext {
         let compute =
             move |partition: usize, task: &TaskContext, _operator: usize| blocks[partition].open(task);
         Rdd::new(self, "from_blocks", partitions, None, Vec::new(), compute)
+    }
+
+    /// A dataset with one partition for each block that is safe elsewhere. A partition is read from its copy if that is
+    /// there, and otherwise from what `open` says. `operator` is what errors call the source.
+    ///
+    /// ```
+    /// # use dstreams_rdd::{StorageLevel, TaskError, block::kept::KeptBlock};
+    /// # let sc = dstreams_rdd::RddContext::local(2)?;
+    /// let copies = vec![KeptBlock::copy(&sc, vec![1, 2], StorageLevel::MEMORY_ONLY), None];
+    /// let numbers = sc.from_copies("numbers", copies, |partition| {
+    ///     Err(TaskError::Other(format!("there is no copy of {partition}").into()))
+    /// });
+    /// assert!(numbers.collect().unwrap_err().to_string().contains("there is no copy of 1"));
+    /// # Ok::<(), dstreams_rdd::Error>(())
+    /// ```
+    pub fn from_copies<T: Data>(
+        &self,
+        operator: &'static str,
+        copies: Vec<Option<KeptBlock<T>>>,
+        open: impl Fn(usize) -> Result<BoxChunks<T>, TaskError> + Send + Sync + 'static,
+    ) -> Rdd<T> {
+        let partitions = copies.len();
+        let compute = move |partition: usize, task: &TaskContext, operator: usize| {
+            if let Some(copy) = copies[partition].as_ref().filter(|copy| copy.is_there()) {
+                match copy.open(task) {
+                    // It was given up meanwhile.
+                    Err(TaskError::BlockLost { .. }) => {}
+                    opened => return opened,
+                }
+            }
+            Ok(SourceChunks::open(open(partition)?, task, operator))
+        };
+        Rdd::new(self, operator, partitions, None, Vec::new(), compute)
     }
 }

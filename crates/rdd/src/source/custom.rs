@@ -36,18 +36,23 @@ impl RddContext {
         open: impl Fn(usize) -> Result<BoxChunks<T>, TaskError> + Send + Sync + 'static,
     ) -> Rdd<T> {
         let compute = move |partition: usize, task: &TaskContext, operator: usize| {
-            let chunks = open(partition)?;
-            Ok(Box::new(SourceChunks { chunks, task: task.clone(), operator }) as BoxChunks<T>)
+            Ok(SourceChunks::open(open(partition)?, task, operator))
         };
         Rdd::new(self, operator, partitions, None, Vec::new(), compute)
     }
 }
 
 /// Chunks of a source that knows nothing of tasks.
-struct SourceChunks<T> {
+pub(crate) struct SourceChunks<T> {
     chunks: BoxChunks<T>,
     task: TaskContext,
     operator: usize,
+}
+
+impl<T: Data> SourceChunks<T> {
+    pub(crate) fn open(chunks: BoxChunks<T>, task: &TaskContext, operator: usize) -> BoxChunks<T> {
+        Box::new(Self { chunks, task: task.clone(), operator })
+    }
 }
 
 impl<T> Chunks<T> for SourceChunks<T> {

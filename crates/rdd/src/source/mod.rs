@@ -7,4 +7,5 @@ mod files;
 mod object_file;
 mod text_file;
 
+pub(crate) use custom::SourceChunks;
 pub use files::ByteRange;

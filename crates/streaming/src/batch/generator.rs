@@ -8,6 +8,7 @@ use parking_lot::Mutex;
 
 use super::{progress::Progress, runner::Runner};
 use crate::{
+    checkpoint::{Committer, Keeper},
     dstream::scope::Scope,
     error::{Error, Result},
     graph::RunningGraph,
@@ -16,9 +17,20 @@ use crate::{
     timer::{RecurringTimer, RunningTimer, StopTimer},
 };
 
+/// The checkpoints of a context, and who makes its batches durable.
+#[derive(Clone)]
+pub(crate) struct Keeping {
+    pub(crate) keeper: Arc<Keeper>,
+    pub(crate) committer: Arc<Committer>,
+}
+
+/// How many batches may be pending while those that were missed are made up for.
+const CATCH_UP_LIMIT: usize = 64;
+
 /// The timer and the thread on which graphs are asked for jobs; streams are never touched by two threads at once.
 pub(crate) struct Generator {
     messages: Sender<Message>,
+    progress: Arc<Progress>,
     timer: Mutex<Option<RunningTimer>>,
     thread: Mutex<Option<JoinHandle<()>>>,
 }
@@ -27,6 +39,10 @@ pub(crate) struct Generator {
 pub(crate) enum Message {
     /// The time of a batch has come.
     Generate(Time),
+    /// An earlier process has planned the batch and not completed it.
+    Rerun(Time),
+    /// The time of a batch came while no process was running.
+    CatchUp(Time),
     /// All jobs of a batch have ended.
     Completed(Time),
     /// Received data may be left: make one more batch at this time if so.
@@ -56,10 +72,12 @@ impl Generator {
         graph: Arc<RunningGraph>,
         runner: Arc<Runner>,
         progress: Arc<Progress>,
+        keeping: Option<Keeping>,
         first: Time,
     ) -> Result<Self> {
         let Mailbox { sender, receiver } = mailbox;
-        let worker = Worker { scope: Arc::clone(scope), graph, runner, progress };
+        let worker =
+            Worker { scope: Arc::clone(scope), graph, runner, progress: Arc::clone(&progress), keeping };
         let thread = std::thread::Builder::new()
             .name("dstreams-generator".to_owned())
             .spawn(move || worker.work(&receiver))
@@ -76,14 +94,21 @@ impl Generator {
         )
         .and_then(|timer| timer.start_at(first))
         .map_err(Error::source)?;
-        Ok(Self { messages: sender, timer: Mutex::new(Some(timer)), thread: Mutex::new(Some(thread)) })
+        Ok(Self {
+            messages: sender,
+            progress,
+            timer: Mutex::new(Some(timer)),
+            thread: Mutex::new(Some(thread)),
+        })
     }
 
     /// Stops the clockwork. With `drain`, received data that is left gets a last batch, made at once.
     pub(crate) fn stop_timer(&self, scope: &Scope, drain: bool) {
         let timer = self.timer.lock().take();
         let last = timer.and_then(|timer| timer.stop(StopTimer::Now));
-        if drain {
+        if !drain {
+            self.progress.hurry();
+        } else {
             let next = last.map_or_else(
                 || scope.clock().now().next_multiple(scope.interval(), Time::ZERO),
                 |last| last + scope.interval(),
@@ -106,6 +131,7 @@ struct Worker {
     graph: Arc<RunningGraph>,
     runner: Arc<Runner>,
     progress: Arc<Progress>,
+    keeping: Option<Keeping>,
 }
 
 impl Worker {
@@ -125,6 +151,19 @@ impl Worker {
     fn handle(&self, message: &Message) -> bool {
         match *message {
             Message::Generate(time) => self.generate(time),
+            Message::Rerun(time) => {
+                let rerun = self.make(time);
+                if let (Err(_), Some(Keeping { keeper, .. })) = (&rerun, &self.keeping) {
+                    // It stays the next to be completed, by a later process if not by this one.
+                    keeper.halt();
+                }
+                self.generated(time, rerun);
+            }
+            Message::CatchUp(time) => {
+                if self.progress.await_fewer_pending(CATCH_UP_LIMIT) {
+                    self.generate(time);
+                }
+            }
             Message::Completed(time) => self.forget(time),
             Message::Drain(time) => {
                 if self.graph.inputs().iter().any(|input| input.has_unplanned()) {
@@ -137,7 +176,17 @@ impl Worker {
     }
 
     fn generate(&self, time: Time) {
-        if let Err(error) = self.try_generate(time) {
+        if self.keeping.as_ref().is_some_and(|keeping| keeping.keeper.is_halted()) {
+            tracing::warn!(%time, "no batch is made after one that has failed; its input waits for the next start");
+            self.progress.batch_generated(time);
+            return;
+        }
+        let outcome = self.try_generate(time);
+        self.generated(time, outcome);
+    }
+
+    fn generated(&self, time: Time, outcome: Result<()>) {
+        if let Err(error) = outcome {
             self.progress.report(&error);
             self.forget(time);
         }
@@ -146,21 +195,36 @@ impl Worker {
 
     fn try_generate(&self, time: Time) -> Result<()> {
         let batch = Arc::new(self.graph.plan(time)?);
-        self.scope.batches().write().insert(Arc::clone(&batch));
-        let jobs = self.graph.jobs(time, &self.scope.batches().read());
-        match jobs {
-            Ok(jobs) => {
-                self.runner.submit(&batch, jobs);
-                Ok(())
-            }
-            Err(error) => {
-                // None of its jobs runs: the batch must leave no trace, and its input goes to the next one.
-                self.graph.discard(time);
-                self.scope.batches().write().remove(time);
-                self.graph.give_back(&batch);
-                Err(error)
-            }
+        let keeper = self.keeping.as_ref().map(|keeping| &keeping.keeper);
+        // What the batch is made of is written down before anything is made of it.
+        if let Some(Err(error)) = keeper.map(|keeper| keeper.planned(&batch)) {
+            self.graph.give_back(&batch);
+            return Err(error);
         }
+        self.scope.batches().write().insert(Arc::clone(&batch));
+        self.make(time).inspect_err(|_| {
+            // None of its jobs runs: the batch must leave no trace, and its input goes to the next one.
+            if let Some(Err(error)) = keeper.map(|keeper| keeper.withdrawn(time)) {
+                // Its input cannot go to another batch while the log says that this one has it.
+                self.progress.report(&error);
+                keeper.inspect(|keeper| keeper.halt());
+                return;
+            }
+            self.scope.batches().write().remove(time);
+            self.graph.give_back(&batch);
+        })
+    }
+
+    /// Makes the jobs of a batch that is known, and submits them.
+    fn make(&self, time: Time) -> Result<()> {
+        let batches = self.scope.batches().read();
+        let Some(batch) = batches.get(time) else { return Ok(()) };
+        let jobs = self.graph.jobs(time, &batches).inspect_err(|_| self.graph.discard(time))?;
+        if let Some(Keeping { committer, .. }) = &self.keeping {
+            committer.submitted(time);
+        }
+        self.runner.submit(batch, jobs);
+        Ok(())
     }
 
     fn forget(&self, time: Time) {

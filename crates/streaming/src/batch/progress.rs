@@ -27,6 +27,8 @@ struct State {
     /// The latest error. It stays: whoever waits later gets it too.
     error: Option<Error>,
     stopped: bool,
+    /// Batches that were missed need not be made up for any more.
+    hurried: bool,
     /// Raised on every error and stop, to end waits that are bound to the clock.
     news: Vec<StopFlag>,
     /// Raised when no batch is pending any more.
@@ -116,6 +118,21 @@ impl Progress {
             Some(error) => Err(error.clone()),
             None => Ok(state.stopped),
         }
+    }
+
+    /// Ends the waits of [`await_fewer_pending`](Self::await_fewer_pending) for good.
+    pub(crate) fn hurry(&self) {
+        self.state.lock().hurried = true;
+        self.changed.notify_all();
+    }
+
+    /// Blocks until fewer than `limit` batches are pending. False when the context is being stopped instead.
+    pub(crate) fn await_fewer_pending(&self, limit: usize) -> bool {
+        let mut state = self.state.lock();
+        while !state.hurried && state.pending.len() >= limit {
+            self.changed.wait(&mut state);
+        }
+        !state.hurried
     }
 
     /// Blocks until the batch at `time` has been generated and all batches up to it have ended.

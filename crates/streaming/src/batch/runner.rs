@@ -30,14 +30,24 @@ struct Shared {
     bus: Arc<ListenerBus>,
     progress: Arc<Progress>,
     running: Mutex<BTreeMap<Time, Running>>,
-    completed: Box<dyn Fn(Time) + Send + Sync>,
+    ended: Box<dyn Fn(Time, Outcome) + Send + Sync>,
     abandoned: crate::clock::StopFlag,
+}
+
+/// How the jobs of a batch have ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    /// All of them have done their work.
+    Done,
+    /// At least one has failed.
+    Failed,
 }
 
 /// A batch whose jobs have not all ended.
 struct Running {
     info: BatchInfo,
     jobs_left: usize,
+    outcome: Outcome,
 }
 
 struct QueuedJob {
@@ -47,20 +57,20 @@ struct QueuedJob {
 }
 
 impl Runner {
-    /// Starts `threads` job threads. `completed` is called when all jobs of a batch have ended.
+    /// Starts `threads` job threads. `ended` is called when all jobs of a batch have ended.
     pub(crate) fn start(
         threads: usize,
         clock: Arc<dyn Clock>,
         bus: Arc<ListenerBus>,
         progress: Arc<Progress>,
-        completed: impl Fn(Time) + Send + Sync + 'static,
+        ended: impl Fn(Time, Outcome) + Send + Sync + 'static,
     ) -> Result<Self> {
         let shared = Arc::new(Shared {
             clock,
             bus,
             progress,
             running: Mutex::default(),
-            completed: Box::new(completed),
+            ended: Box::new(ended),
             abandoned: crate::clock::StopFlag::new(),
         });
         let (sender, receiver) = unbounded();
@@ -79,7 +89,7 @@ impl Runner {
     /// Queues the jobs of a batch. A batch without jobs is complete at once, and nobody hears of it.
     pub(crate) fn submit(&self, batch: &Batch, jobs: Vec<Job>) {
         if jobs.is_empty() {
-            (self.shared.completed)(batch.time);
+            (self.shared.ended)(batch.time, Outcome::Done);
             return;
         }
         let output_operations = jobs
@@ -107,7 +117,10 @@ impl Runner {
         };
         self.shared.progress.batch_submitted(batch.time);
         self.shared.bus.post(StreamingEvent::BatchSubmitted(info.clone()));
-        self.shared.running.lock().insert(batch.time, Running { info, jobs_left: jobs.len() });
+        self.shared
+            .running
+            .lock()
+            .insert(batch.time, Running { info, jobs_left: jobs.len(), outcome: Outcome::Done });
         if let Some(queue) = &*self.queue.lock() {
             for job in jobs {
                 // The workers hold the other end for as long as this one is open.
@@ -141,7 +154,7 @@ impl Shared {
         });
         if let Err(error) = outcome {
             self.progress.report(&error);
-            self.progress.batch_ended(batch);
+            (self.ended)(batch, Outcome::Failed);
         }
     }
 
@@ -170,24 +183,26 @@ impl Shared {
         });
         let done = self.update(job.batch, |batch| {
             batch.jobs_left -= 1;
+            if failure.is_some() {
+                batch.outcome = Outcome::Failed;
+            }
             if let Some(output) = batch.info.output_operations.get_mut(&job.output) {
                 output.end_time = Some(ended);
                 output.failure_reason = failure.as_ref().map(ToString::to_string);
                 self.bus.post(StreamingEvent::OutputOperationCompleted(output.clone()));
             }
-            batch.jobs_left == 0
+            (batch.jobs_left == 0).then_some(batch.outcome)
         });
         if let Some(error) = failure {
             self.progress.report(&error);
         }
-        if done == Some(true) {
+        if let Some(Some(outcome)) = done {
             let batch = self.running.lock().remove(&job.batch);
             if let Some(mut batch) = batch {
                 batch.info.processing_end_time = Some(ended);
                 self.bus.post(StreamingEvent::BatchCompleted(batch.info));
             }
-            (self.completed)(job.batch);
-            self.progress.batch_ended(job.batch);
+            (self.ended)(job.batch, outcome);
         }
     }
 

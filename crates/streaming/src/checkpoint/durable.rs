@@ -8,7 +8,11 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-use crate::{error::Result, input::Batches, time::Time};
+use crate::{
+    error::Result,
+    input::Batches,
+    time::{Duration, Time},
+};
 
 /// An operator whose state is kept in checkpoints: a snapshot now and then, and what each batch changed since.
 ///
@@ -16,6 +20,15 @@ use crate::{error::Result, input::Batches, time::Time};
 pub(crate) trait DurableState: Send + Sync {
     /// The number of the stream in the graph.
     fn node(&self) -> usize;
+
+    /// Whether it logs what each batch changes. If not, its states are computed again from the last snapshot on, from the
+    /// input of the batches since.
+    fn logs_changes(&self) -> bool {
+        true
+    }
+
+    /// How long before a batch its earlier states or records are asked for, by what is derived from the operator.
+    fn remembers(&self) -> Duration;
 
     /// What the states look like in this program. Fails when they are of a type that cannot be kept.
     fn schema(&self) -> Result<StateSchema>;
@@ -32,15 +45,14 @@ pub(crate) trait DurableState: Send + Sync {
 
     /// Asks for the datasets that the batch at `time` needs for its changes to be complete. Called when its jobs are made,
     /// on the thread that makes them.
-    fn prepare(&self, time: Time, batches: &Batches) -> Result<()>;
+    fn prepare(&self, time: Time, batches: &Batches) -> Result<()> {
+        let _ = (time, batches);
+        Ok(())
+    }
 
     /// What the batch at `time` changed, encoded; nothing where there is nothing to log. Called once for each batch
     /// that has succeeded, in their order.
     fn take_changes(&self, time: Time) -> Result<Option<Vec<u8>>>;
-
-    /// The changes of batches after this time are needed to restore the states after the batch at `version`, even where
-    /// there is a snapshot of a later batch.
-    fn needs_changes_since(&self, version: Time) -> Time;
 
     /// The batch at `time` and its changes are durable and will not be undone.
     fn committed(&self, time: Time) -> Result<()>;
@@ -84,7 +96,8 @@ pub(crate) struct Changes {
 pub(crate) struct Snapshot {
     /// The batch.
     pub(crate) time: Time,
-    /// The directory that holds nothing but this snapshot, below the checkpoint directory.
+    /// The directory that holds nothing but this snapshot, `snapshot-<ms>` in the one of the operator. In a checkpoint
+    /// file it stands without what is above it, so that the whole can be moved.
     pub(crate) dir: PathBuf,
     /// The number of keys.
     pub(crate) keys: u64,

@@ -15,11 +15,9 @@ pub(super) const PLANNED: &[(&str, &str)] = &[
     ("spark.streaming.backpressure.enabled", "backpressure"),
     ("spark.streaming.backpressure.pid", "backpressure"),
     ("spark.streaming.backpressure.rateEstimator", "backpressure"),
-    ("spark.streaming.driver.writeAheadLog", "write-ahead logs"),
     ("spark.streaming.dynamicAllocation", "executors on other machines"),
     ("spark.streaming.kafka", "Kafka sources"),
     ("spark.streaming.kinesis", "Kinesis sources"),
-    ("spark.streaming.receiver.writeAheadLog", "write-ahead logs"),
     ("spark.streaming.ui", "web page"),
     ("spark.ui", "web page"),
 ];

@@ -73,7 +73,11 @@ table! {
         BATCH_INTERVAL: Duration, "dstreams.batch.interval", MILLIS_ABOVE_ZERO, default_to "1s",
             "Length of a batch, for a program that does not set its own.";
         CHECKPOINT_DIRECTORY: Option<String>, "spark.streaming.checkpoint.directory", TextForm::Any, unset_means "no checkpoints",
-            "Where checkpoints are kept; required by streams with state. This version does not recover from it: a restart begins anew.";
+            "Where checkpoints are kept, and where a start goes on that an earlier process left off; required by streams with state.";
+        RECOVERY_MODE: String, "dstreams.recovery.mode", TextForm::OneOf(&["recover", "explain"]), default_to "recover",
+            "What a start does with the checkpoint directory: `recover` goes on from it; `explain` says what would be kept, migrated, dropped or begun anew, and ends.";
+        MISSED_BATCHES: String, "dstreams.recovery.missedBatches", TextForm::OneOf(&["generate", "skip"]), default_to "generate",
+            "What becomes of the batches that no process was there to make: `generate` makes up for each of them, `skip` leaves them out, with a warning that counts them.";
         CONCURRENT_JOBS: usize, "spark.streaming.concurrentJobs", AtLeast(1), default_to "1",
             "How many outputs of batches run at the same time. Above 1, batches may overtake each other.";
         STOP_GRACEFULLY_ON_SHUTDOWN: bool, "spark.streaming.stopGracefullyOnShutdown", (), default_to "true",
@@ -124,8 +128,8 @@ table! {
             "How far back a monitored directory is searched for new files, and how long their names are remembered.";
     }
     "Write ahead logs" {
-        RECEIVER_LOG_ENABLE: bool, "spark.streaming.receiver.writeAheadLog.enable", (), default_to "false",
-            "Whether received data is logged in the checkpoint directory before it is processed.";
+        RECEIVER_LOG_ENABLE: Option<bool>, "spark.streaming.receiver.writeAheadLog.enable", (), unset_means "true where there is a checkpoint directory",
+            "Whether received data is logged in the checkpoint directory before it counts as received.";
         RECEIVER_LOG_ROLLING_INTERVAL: Duration, "spark.streaming.receiver.writeAheadLog.rollingIntervalSecs", SECONDS_ABOVE_ZERO, default_to "60s",
             "After how long the log of a receiver goes on in a new file.";
         RECEIVER_LOG_MAX_FAILURES: usize, "spark.streaming.receiver.writeAheadLog.maxFailures", AtLeast(1), default_to "3",
@@ -142,6 +146,10 @@ table! {
             "Whether records that wait for that log are written together.";
         DRIVER_LOG_BATCHING_TIMEOUT: Duration, "spark.streaming.driver.writeAheadLog.batchingTimeout", MILLIS_ABOVE_ZERO, default_to "5s",
             "How long a record may wait to be written together with others.";
+    }
+    "Outputs" {
+        SINK_RETRY_TIMEOUT: Option<Duration>, "dstreams.sink.retryTimeout", MILLIS, unset_means "for ever",
+            "How long an output tries again when its sink is unavailable before its batch fails.";
     }
     "Backpressure" {
         BACKPRESSURE_ENABLED: bool, "spark.streaming.backpressure.enabled", (), default_to "false",

@@ -2,18 +2,23 @@
 //! Start and stop of a context, and waiting for its end.
 
 use std::{
+    path::Path,
     sync::{Arc, Weak},
     thread,
 };
 
 use parking_lot::Mutex;
 
-use super::{Inner, StreamingContext};
+use super::{
+    Inner, StreamingContext,
+    recovery::{Opened, Schedule, ToDo},
+};
 use crate::{
     batch::{
-        generator::{Generator, Mailbox, Message},
-        runner::Runner,
+        generator::{Generator, Keeping, Mailbox, Message},
+        runner::{Outcome, Runner},
     },
+    checkpoint::{Committer, RecoveryReport},
     config::keys,
     dstream::scope::StreamingContextState,
     error::{Error, Result},
@@ -34,6 +39,7 @@ pub(super) struct Running {
     graph: Arc<RunningGraph>,
     runner: Arc<Runner>,
     generator: Generator,
+    keeping: Option<Keeping>,
 }
 
 /// How a context is stopped.
@@ -88,6 +94,20 @@ impl StreamingContext {
             }
         }
         Ok(())
+    }
+
+    /// What a start would make of what is in the checkpoint directory; nothing where there is nothing, or no directory.
+    /// Nothing is changed there, and the context cannot be started afterwards.
+    pub fn explain_recovery(&self) -> Result<Option<RecoveryReport>> {
+        let scope = &self.inner.scope;
+        let Some(dir) = self.checkpoint_directory().filter(|dir| Path::new(dir).exists()) else {
+            return Ok(None);
+        };
+        let opened = Opened::open(Path::new(&dir), scope.config())?;
+        let schedule = opened.schedule(scope.clock().now(), scope.interval())?;
+        let settings = GraphSettings { zero: schedule.zero, remember: None, has_checkpoint_dir: true };
+        let graph = RunningGraph::start(scope, &settings)?;
+        opened.report(scope, &graph, schedule.zero)
     }
 
     /// Stops without waiting for data that has been received; batches that run are given up. With the default
@@ -161,35 +181,40 @@ impl Inner {
     fn start(&self) -> Result<Running> {
         let scope = &self.scope;
         let clock = Arc::clone(scope.clock());
-        let first = clock.now().next_multiple(scope.interval(), Time::ZERO);
-        let graph = {
+        let (remember, checkpoint_dir) = {
             let settings = self.settings.lock();
-            if let Some(directory) = &settings.checkpoint_dir {
-                tracing::warn!(
-                    directory,
-                    "this version does not recover from checkpoints: state ends with the process"
-                );
-            }
-            let settings = GraphSettings {
-                zero: first - scope.interval(),
-                remember: settings.remember,
-                has_checkpoint_dir: settings.checkpoint_dir.is_some(),
-            };
-            Arc::new(RunningGraph::start(scope, &settings)?)
+            (settings.remember, settings.checkpoint_dir.clone())
         };
-        self.scope.bus().start()?;
+        let opened = checkpoint_dir.map(|dir| Opened::open(Path::new(&dir), scope.config())).transpose()?;
+        if let Some(last) = opened.as_ref().and_then(Opened::last_batch) {
+            clock.not_before(last);
+        }
+        let schedule = match &opened {
+            Some(opened) => opened.schedule(clock.now(), scope.interval())?,
+            None => Schedule::fresh(clock.now(), scope.interval()),
+        };
+        let settings = GraphSettings { zero: schedule.zero, remember, has_checkpoint_dir: opened.is_some() };
+        let graph = Arc::new(RunningGraph::start(scope, &settings)?);
+        let to_do = opened.map(|opened| opened.restore(scope, &graph, schedule)).transpose()?;
+        scope.bus().start()?;
         let mailbox = Mailbox::new();
-        let completed = mailbox.sender.clone();
-        let runner = Arc::new(Runner::start(
-            scope.config().get(&keys::CONCURRENT_JOBS),
-            clock,
-            Arc::clone(scope.bus()),
-            Arc::clone(&self.progress),
-            move |time| {
-                // After the generator has stopped there is nothing left to forget.
-                let _ = completed.send(Message::Completed(time));
-            },
-        )?);
+        let keeping = to_do.as_ref().map(|to_do| self.keep(to_do, &mailbox)).transpose()?;
+        let runner = Arc::new(self.start_runner(&mailbox, keeping.as_ref())?);
+        if let Some(ToDo { pending, missed, report, .. }) = to_do {
+            if let Some(report) = report {
+                self.recovered(report, missed.len());
+            }
+            if pending.is_empty() && missed.is_empty() {
+                // Whoever waits for an earlier batch waits in vain.
+                self.progress.batch_generated(schedule.first - scope.interval());
+            }
+            for time in pending {
+                let _ = mailbox.sender.send(Message::Rerun(time));
+            }
+            for time in missed {
+                let _ = mailbox.sender.send(Message::CatchUp(time));
+            }
+        }
         // From here on listeners and user code see an active context.
         scope.set_state(StreamingContextState::Active);
         self.scope.bus().post(StreamingEvent::StreamingStarted(scope.clock().now()));
@@ -197,6 +222,7 @@ impl Inner {
             if let Err(error) = input.start() {
                 graph.inputs()[..number].iter().for_each(|started| started.stop(false));
                 runner.stop(false);
+                stop_keeping(keeping.as_ref(), false);
                 self.scope.bus().stop();
                 return Err(error);
             }
@@ -207,9 +233,46 @@ impl Inner {
             Arc::clone(&graph),
             Arc::clone(&runner),
             Arc::clone(&self.progress),
-            first,
+            keeping.clone(),
+            schedule.first,
         )?;
-        Ok(Running { graph, runner, generator })
+        Ok(Running { graph, runner, generator, keeping })
+    }
+
+    /// Starts what makes batches durable.
+    fn keep(&self, to_do: &ToDo, mailbox: &Mailbox) -> Result<Keeping> {
+        let completed = mailbox.sender.clone();
+        let committer =
+            Committer::start(Arc::clone(&to_do.keeper), Arc::clone(&self.progress), move |time| {
+                // After the generator has stopped there is nothing left to forget.
+                let _ = completed.send(Message::Completed(time));
+            })?;
+        Ok(Keeping { keeper: Arc::clone(&to_do.keeper), committer: Arc::new(committer) })
+    }
+
+    fn start_runner(&self, mailbox: &Mailbox, keeping: Option<&Keeping>) -> Result<Runner> {
+        let (completed, progress) = (mailbox.sender.clone(), Arc::clone(&self.progress));
+        let committer = keeping.map(|keeping| Arc::clone(&keeping.committer));
+        Runner::start(
+            self.scope.config().get(&keys::CONCURRENT_JOBS),
+            Arc::clone(self.scope.clock()),
+            Arc::clone(self.scope.bus()),
+            Arc::clone(&self.progress),
+            move |time, outcome| match &committer {
+                Some(committer) => committer.ended(time, outcome == Outcome::Done),
+                None => {
+                    // After the generator has stopped there is nothing left to forget.
+                    let _ = completed.send(Message::Completed(time));
+                    progress.batch_ended(time);
+                }
+            },
+        )
+    }
+
+    /// Says what the context goes on with.
+    fn recovered(&self, report: RecoveryReport, missed: usize) {
+        tracing::info!(missed, "going on from the checkpoint directory\n{report}");
+        *self.recovery.lock() = Some(report);
     }
 
     fn stop(&self, graceful: bool) {
@@ -228,9 +291,11 @@ impl Inner {
         running.generator.join();
         let finished = graceful && self.await_pending_batches();
         if !finished {
+            self.scope.abandoned().raise();
             self.scope.rdd_context().cancel_all_jobs();
         }
         running.runner.stop(finished);
+        stop_keeping(running.keeping.as_ref(), finished);
         self.scope.bus().stop();
         self.ended(StreamingContextState::Stopped);
     }
@@ -256,6 +321,15 @@ impl Inner {
         self.scope.dismantle();
         ACTIVE.lock().retain(|other| !std::ptr::eq(other.as_ptr(), self));
         self.progress.stopped();
+    }
+}
+
+/// Ends what makes batches durable, with a last checkpoint when everything has been processed.
+fn stop_keeping(keeping: Option<&Keeping>, finished: bool) {
+    if let Some(Keeping { committer, .. }) = keeping
+        && let Err(error) = committer.stop(finished)
+    {
+        tracing::error!(%error, "the last checkpoint could not be written; the next start works from the one before");
     }
 }
 

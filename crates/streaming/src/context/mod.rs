@@ -4,6 +4,7 @@
 mod file_inputs;
 mod inputs;
 mod life;
+mod recovery;
 mod run;
 
 use std::sync::Arc;
@@ -16,6 +17,7 @@ pub use run::{get_or_create, run, run_with};
 
 use crate::{
     batch::progress::Progress,
+    checkpoint::RecoveryReport,
     clock::{Clock, SystemClock},
     config::{Config, keys},
     dstream::scope::{Scope, StreamingContextState},
@@ -46,6 +48,7 @@ struct Inner {
     scope: Arc<Scope>,
     progress: Arc<Progress>,
     settings: Mutex<Settings>,
+    recovery: Mutex<Option<RecoveryReport>>,
     phase: Mutex<life::Phase>,
 }
 
@@ -90,6 +93,7 @@ impl StreamingContext {
                 scope: Scope::new(rdd, clock, Arc::new(config), interval),
                 progress: Arc::default(),
                 settings: Mutex::new(settings),
+                recovery: Mutex::default(),
                 phase: Mutex::new(life::Phase::Initialized),
             }),
         })
@@ -137,8 +141,8 @@ impl StreamingContext {
         Ok(())
     }
 
-    /// Sets the checkpoint directory, which streams with state require. This version does not recover from it: the state
-    /// of a stream is gone when the process ends.
+    /// Sets the checkpoint directory, which streams with state require. The start goes on with what an earlier process
+    /// of the same application left there, and otherwise begins: see [`get_or_create`].
     pub fn checkpoint(&self, directory: impl Into<String>) {
         self.inner.settings.lock().checkpoint_dir = Some(directory.into());
     }
@@ -146,6 +150,12 @@ impl StreamingContext {
     /// The directory set by [`checkpoint`](Self::checkpoint) or by `spark.streaming.checkpoint.directory`.
     pub fn checkpoint_directory(&self) -> Option<String> {
         self.inner.settings.lock().checkpoint_dir.clone()
+    }
+
+    /// What the start made of what an earlier process left in the checkpoint directory; nothing before the start, and
+    /// where there was nothing.
+    pub fn recovery(&self) -> Option<RecoveryReport> {
+        self.inner.recovery.lock().clone()
     }
 
     /// Adds a listener to the events of the context.

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 //! `run`: a whole application from one function that builds its graph.
 
-use std::io::Write as _;
+use std::{io::Write as _, path::Path};
 
 use signal_hook::{
     consts::{SIGINT, SIGTERM},
     iterator::Signals,
 };
 
-use super::{StreamingContext, life::StopOptions};
+use super::{StreamingContext, life::StopOptions, recovery::parallelism_of_pending};
 use crate::{
     config::{CommandLine, Config, keys},
     error::{Error, Result},
@@ -50,6 +50,9 @@ pub fn run_with(config: Config, build: impl FnOnce(&StreamingContext) -> Result<
     for warning in ssc.config().warnings() {
         tracing::warn!("{warning}");
     }
+    if ssc.config().get(&keys::RECOVERY_MODE) == "explain" {
+        return explain(&ssc);
+    }
     ssc.start()?;
     stop_on_signals(&ssc)?;
     let result = ssc.await_termination();
@@ -59,14 +62,46 @@ pub fn run_with(config: Config, build: impl FnOnce(&StreamingContext) -> Result<
 
 /// A context with `directory` as its checkpoint directory, built by `build`.
 ///
-/// The same function builds the graph at the first start and at every later one: what will be stored is data only, found
-/// again by the names and positions of the operators. This version stores nothing there that outlives the process, so
-/// every start begins anew; a warning says so.
+/// The same function builds the graph at the first start and at every later one: what is stored is data only, found
+/// again by the names and positions of inputs and operators. A later start goes on where the earlier process was, however
+/// that has ended:
+///
+/// - States are those after the last batch that is complete.
+/// - Batches that were planned and are not complete are processed again, with exactly the input that they had.
+/// - Batches whose time came while no process was running are made up for, or left out
+///   (`dstreams.recovery.missedBatches`).
+/// - The table of what was kept, migrated, dropped or begun anew is logged and is in
+///   [`recovery`](StreamingContext::recovery).
+///
+/// The start fails when another process works with the directory, when it belongs to an application of another name, and
+/// when something in it is damaged that nothing can take the place of.
+///
+/// ```
+/// use dstreams_streaming::{Config, get_or_create, time::seconds};
+/// # let dir = tempfile::tempdir()?;
+/// # let dir = dir.path().to_str().ok_or("a path that is text")?;
+/// for _start in 0..2 {
+///     let ssc = get_or_create(dir, Config::default(), |ssc| {
+///         ssc.text_file_stream("/tmp/orders").map(|line| (line, 1)).update_state_by_key(|new, n| {
+///             Some(n.unwrap_or(0) + new.len())
+///         }).print();
+///         Ok(())
+///     })?;
+///     ssc.start()?;
+///     ssc.stop()?;
+/// }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub fn get_or_create(
     directory: &str,
-    config: Config,
+    mut config: Config,
     build: impl FnOnce(&StreamingContext) -> Result<()>,
 ) -> Result<StreamingContext> {
+    if config.get(&keys::DEFAULT_PARALLELISM).is_none()
+        && let Some(parallelism) = parallelism_of_pending(Path::new(directory))?
+    {
+        config.set(keys::DEFAULT_PARALLELISM.name(), &parallelism.to_string())?;
+    }
     create(config, |ssc| {
         ssc.checkpoint(directory);
         build(ssc)
@@ -78,6 +113,16 @@ fn create(config: Config, build: impl FnOnce(&StreamingContext) -> Result<()>) -
     let ssc = StreamingContext::new(config, interval)?;
     build(&ssc)?;
     Ok(ssc)
+}
+
+/// Prints what a start would make of the checkpoint directory.
+fn explain(ssc: &StreamingContext) -> Result<()> {
+    let text = match ssc.explain_recovery()? {
+        Some(report) => report.to_string(),
+        None => "nothing to go on from: everything would begin anew\n".to_owned(),
+    };
+    let shown = std::io::stdout().write_all(text.as_bytes());
+    shown.map_err(|cause| Error::system("show what would be recovered", cause))
 }
 
 /// Starts the thread that turns signals into a stop.

@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //! The two ends of a graph as the generator sees them: inputs that give batches their data, outputs that make jobs.
 
-use std::sync::Arc;
+use std::{
+    path::Path,
+    sync::{Arc, OnceLock},
+};
 
 use super::node::AnyNode;
 use crate::{
@@ -35,6 +38,21 @@ pub(crate) trait AnyInput: Send + Sync {
 
     /// Frees what batches at and before `time` were made from.
     fn forget(&self, time: Time);
+
+    /// Says that there are checkpoints, and where it may keep files of its own.
+    fn attach(&self, dir: &Path) -> Result<()>;
+
+    /// Whether what it gave to batches can be read again in another process.
+    fn is_recoverable(&self) -> bool;
+
+    /// What must be known after a restart although no batch says it.
+    fn memory(&self) -> Vec<u8>;
+
+    /// Continues what an earlier process began, before its start.
+    fn restore(&self, memory: &[u8], inputs: &[(Time, &BatchInput)]) -> Result<()>;
+
+    /// Removes what is stored for batches at and before `time`.
+    fn clean(&self, time: Time);
 }
 
 /// The work of one output for one batch.
@@ -46,6 +64,8 @@ pub(crate) type MakeJob = Arc<dyn Fn(Time, &Batches) -> Result<Option<OutputJob>
 /// An output operation.
 #[derive(Clone)]
 pub(crate) struct Output {
+    /// What sinks and checkpoints know it by.
+    pub(crate) id: Arc<OutputId>,
     /// What pages call it: its kind and where it stands in the program.
     pub(crate) name: String,
     /// The same at greater length.
@@ -53,4 +73,32 @@ pub(crate) struct Output {
     /// The stream that is put out.
     pub(crate) stream: Arc<dyn AnyNode>,
     pub(crate) make_job: MakeJob,
+}
+
+/// The stable identity of an output: the name that it was given, or its kind and its number among those of the kind.
+#[derive(Debug)]
+pub(crate) struct OutputId {
+    kind: &'static str,
+    by_position: String,
+    name: OnceLock<String>,
+}
+
+impl OutputId {
+    /// The id of the output of its kind with this number, from 1.
+    pub(crate) fn new(kind: &'static str, number: usize) -> Self {
+        Self { kind, by_position: format!("{kind}-{number}"), name: OnceLock::new() }
+    }
+
+    pub(crate) fn kind(&self) -> &'static str {
+        self.kind
+    }
+
+    pub(crate) fn get(&self) -> &str {
+        self.name.get().map_or(&self.by_position, String::as_str)
+    }
+
+    /// Gives the output a name; the first one stays.
+    pub(crate) fn set_name(&self, name: &str) {
+        let _first_stays = self.name.set(name.to_owned());
+    }
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! `DStream<T>`: a sequence of datasets, one per batch; the handle that programs are written with.
 
+mod dataset_state;
 pub(crate) mod endpoint;
 pub(crate) mod node;
 pub(crate) mod past;

@@ -130,14 +130,19 @@ impl<T: Data> Node<T> {
         Ok(Some(rdd))
     }
 
-    /// Remembers a dataset of before a restart.
+    /// Remembers a dataset that an earlier process made.
     pub(crate) fn restore(&self, time: Time, rdd: Rdd<T>) {
         self.remembered.lock().insert(time, rdd);
     }
 
+    /// The dataset at `time`, if it is remembered.
+    pub(crate) fn remembered_at(&self, time: Time) -> Option<Rdd<T>> {
+        self.remembered.lock().get(&time).cloned()
+    }
+
     /// The latest dataset before `time` that is remembered.
-    pub(crate) fn latest_before(&self, time: Time) -> Option<Rdd<T>> {
-        self.remembered.lock().range(..time).next_back().map(|(_, rdd)| rdd.clone())
+    pub(crate) fn latest_before(&self, time: Time) -> Option<(Time, Rdd<T>)> {
+        self.remembered.lock().range(..time).next_back().map(|(time, rdd)| (*time, rdd.clone()))
     }
 }
 
@@ -275,17 +280,6 @@ impl NodeMeta {
         self.remember() + self.reach
     }
 
-    /// How long before a batch of its own the streams made from it reach back.
-    pub(crate) fn past_needed(&self) -> Duration {
-        *self.past_needed.lock()
-    }
-
-    /// Says that a stream made from it reaches this far back.
-    pub(crate) fn need_past(&self, length: Duration) {
-        let mut needed = self.past_needed.lock();
-        *needed = length.max(*needed);
-    }
-
     /// Remembers at least this long. Returns whether that is longer than before.
     pub(crate) fn remember_at_least(&self, length: Duration) -> bool {
         let mut remember = self.remember.lock();
@@ -296,12 +290,28 @@ impl NodeMeta {
         longer
     }
 
+    /// How long before a batch the datasets are that its jobs are made from.
+    pub(crate) fn past_needed(&self) -> Duration {
+        *self.past_needed.lock()
+    }
+
+    /// Says that a stream derived from this one asks for datasets of this long ago.
+    pub(crate) fn need_past(&self, length: Duration) {
+        let mut needed = self.past_needed.lock();
+        *needed = length.max(*needed);
+    }
+
+    /// How much further back than itself it asks its parents for datasets.
+    pub(crate) fn reach(&self) -> Duration {
+        self.reach
+    }
+
     /// Fixes the zero time. Returns false when it has been fixed before.
     pub(crate) fn initialize(&self, zero: Time) -> bool {
         self.zero.set(zero).is_ok()
     }
 
-    fn is_on_grid(&self, time: Time) -> bool {
+    pub(crate) fn is_on_grid(&self, time: Time) -> bool {
         self.zero().is_some_and(|zero| time > zero && (time - zero).is_multiple_of(self.slide))
     }
 }

@@ -7,6 +7,7 @@ use dstreams_rdd::{Data, Rdd, Wire};
 
 use super::{
     DStream, NewStream,
+    dataset_state::DatasetState,
     node::{Keep, Node, StreamNode},
     scope::Scope,
 };
@@ -31,10 +32,20 @@ impl<T: Data> Past<T> {
         }
     }
 
+    /// The dataset of the batch before the one at `time`, and when that was. After batches that were left out it is
+    /// further back than one slide.
+    pub(crate) fn before(&self, time: Time, batches: &Batches) -> Result<Option<(Time, Rdd<T>)>> {
+        let Some(own) = self.own.get().and_then(Weak::upgrade) else { return Ok(None) };
+        let Some(before) = batches.latest_before(time, |before| own.meta().is_on_grid(before)) else {
+            return Ok(own.latest_before(time));
+        };
+        Ok(own.rdd_at(before, batches)?.map(|rdd| (before, rdd)))
+    }
+
     /// As [`rdd_at`](Self::rdd_at); where that batch never was, the latest dataset before it that is remembered.
     pub(crate) fn latest_at(&self, time: Time, batches: &Batches) -> Result<Option<Rdd<T>>> {
         let Some(own) = self.own.get().and_then(Weak::upgrade) else { return Ok(None) };
-        Ok(own.rdd_at(time, batches)?.or_else(|| own.latest_before(time)))
+        Ok(own.rdd_at(time, batches)?.or_else(|| own.latest_before(time).map(|(_, rdd)| rdd)))
     }
 }
 
@@ -54,24 +65,30 @@ impl<T: Data> DStream<T> {
     }
 }
 
-impl<T: Wire> DStream<T> {
+impl<K: Wire, S: Wire> DStream<(K, S)> {
     /// A new stream whose datasets are made from earlier ones of its own, so that their lineage would reach back to the
     /// first batch. Each dataset is kept in memory, or on disk where memory is short, and forgets what it was made
     /// from: it is all that the next one needs. Where the program asks for another storage level, datasets that are
     /// not kept are made again, and the lineage is cut at checkpoints only.
     #[track_caller]
-    pub(crate) fn from_past<N: StreamNode<T> + 'static>(
+    pub(crate) fn from_past<N: StreamNode<(K, S)> + 'static>(
         scope: &Arc<Scope>,
         new: NewStream,
-        kind: impl FnOnce(Past<T>) -> N,
+        kind: impl FnOnce(Past<(K, S)>) -> N,
     ) -> Self {
         let checkpoint = Some(default_checkpoint_interval(new.slide));
         let stream = Self::with_past(scope, NewStream { checkpoint, ..new }, kind);
         stream.cut_at_checkpoints();
-        stream.node.keep_by_default(&(Arc::new(cut) as Keep<T>));
+        stream.node.keep_by_default(&(Arc::new(cut) as Keep<(K, S)>));
+        match DatasetState::new(&stream.node, scope.rdd_context()) {
+            Ok(state) => scope.add_state(Arc::new(state)),
+            Err(error) => scope.reject(error),
+        }
         stream
     }
+}
 
+impl<T: Wire> DStream<T> {
     /// Makes the stream forget, at every checkpoint interval, what its dataset was computed from.
     pub(super) fn cut_at_checkpoints(&self) {
         self.node.cut_with(cut);

@@ -11,9 +11,9 @@ use parking_lot::{Mutex, RwLock};
 
 use crate::{
     checkpoint::durable::DurableState,
-    clock::Clock,
+    clock::{Clock, StopFlag},
     config::Config,
-    dstream::endpoint::{AnyInput, Output},
+    dstream::endpoint::{AnyInput, Output, OutputId},
     error::{Error, Result},
     event::ListenerBus,
     input::{Batches, StreamId},
@@ -47,6 +47,7 @@ pub(crate) struct Scope {
     next_node: AtomicUsize,
     next_input: AtomicUsize,
     batches: RwLock<Batches>,
+    abandoned: StopFlag,
 }
 
 impl Scope {
@@ -70,6 +71,7 @@ impl Scope {
             next_node: AtomicUsize::new(0),
             next_input: AtomicUsize::new(0),
             batches: RwLock::default(),
+            abandoned: StopFlag::new(),
         })
     }
 
@@ -125,6 +127,27 @@ impl Scope {
         }
     }
 
+    /// Adds the state of an operator to what checkpoints keep.
+    pub(crate) fn add_state(&self, state: Arc<dyn DurableState>) {
+        self.states.lock().push(state);
+    }
+
+    /// The states of all operators, in creation order.
+    pub(crate) fn states(&self) -> Vec<Arc<dyn DurableState>> {
+        self.states.lock().clone()
+    }
+
+    /// The identity of the next output of this kind.
+    pub(crate) fn next_output(&self, kind: &'static str) -> Arc<OutputId> {
+        let number = self.outputs.lock().iter().filter(|output| output.id.kind() == kind).count() + 1;
+        Arc::new(OutputId::new(kind, number))
+    }
+
+    /// Raised when a stop gives up the jobs that run: outputs that wait for a sink end.
+    pub(crate) fn abandoned(&self) -> &StopFlag {
+        &self.abandoned
+    }
+
     pub(crate) fn inputs(&self) -> Vec<Arc<dyn AnyInput>> {
         self.inputs.lock().clone()
     }
@@ -133,14 +156,10 @@ impl Scope {
         self.outputs.lock().clone()
     }
 
-    /// Registers an operator whose states checkpoints keep.
-    pub(crate) fn add_state(&self, state: Arc<dyn DurableState>) {
-        self.states.lock().push(state);
-    }
-
-    /// The operators whose states checkpoints keep, parents before children.
-    pub(crate) fn states(&self) -> Vec<Arc<dyn DurableState>> {
-        self.states.lock().clone()
+    /// The states, which checkpoints then do not know of.
+    #[cfg(test)]
+    pub(crate) fn take_states(&self) -> Vec<Arc<dyn DurableState>> {
+        std::mem::take(&mut *self.states.lock())
     }
 
     /// Drops inputs, outputs and states. Their streams hold the scope in turn, so that without this nothing of a context
@@ -178,6 +197,22 @@ impl Scope {
 
     /// The first thing that is wrong with the graph.
     pub(crate) fn check_graph(&self) -> Result<()> {
+        self.check_output_ids();
         self.rejected.lock().first().cloned().map_or(Ok(()), Err)
+    }
+
+    /// Two outputs with one identity would each take what the other has written for its own.
+    fn check_output_ids(&self) {
+        let outputs = self.outputs();
+        for (number, output) in outputs.iter().enumerate() {
+            if let Some(other) = outputs[..number].iter().find(|other| other.id.get() == output.id.get()) {
+                self.reject(Error::IllegalArgument(format!(
+                    "{} and {} are both called {}; give one of them another name",
+                    other.description,
+                    output.description,
+                    output.id.get()
+                )));
+            }
+        }
     }
 }

@@ -6,6 +6,7 @@ mod validate;
 use std::{collections::BTreeMap, sync::Arc};
 
 use crate::{
+    checkpoint::durable::DurableState,
     dstream::{
         endpoint::{AnyInput, Output, OutputJob},
         node::AnyNode,
@@ -22,8 +23,18 @@ pub(crate) struct RunningGraph {
     outputs: Vec<Output>,
     inputs: Vec<Arc<dyn AnyInput>>,
     nodes: Vec<Arc<dyn AnyNode>>,
+    states: Vec<StateOperator>,
     /// How long batches are remembered: as long as the longest memory of any stream.
     remember: Duration,
+}
+
+/// An operator with a state, under the name by which checkpoints know it.
+#[derive(Clone)]
+pub(crate) struct StateOperator {
+    /// Its given name, or its kind and number among those of its kind, from 1.
+    pub(crate) id: String,
+    pub(crate) kind: &'static str,
+    pub(crate) state: Arc<dyn DurableState>,
 }
 
 /// The work of one output for one batch, with its number in the batch.
@@ -76,19 +87,37 @@ impl RunningGraph {
         for output in &outputs {
             output.stream.meta().remember_at_least(settings.remember.unwrap_or(Duration::ZERO));
         }
-        for (_, node) in nodes.iter().rev() {
-            for parent in node.meta().parents() {
-                parent.meta().remember_at_least(node.meta().parent_remember());
+        let states = state_operators(scope, &nodes)?;
+        for (number, node) in nodes.iter().rev() {
+            let meta = node.meta();
+            let computed_again = states
+                .iter()
+                .any(|operator| operator.state.node() == *number && !operator.state.logs_changes());
+            // What is computed again from a snapshot asks for all that was put in since.
+            let past = if computed_again { meta.remember() } else { meta.past_needed() };
+            for parent in meta.parents() {
+                parent.meta().remember_at_least(meta.parent_remember());
+                parent.meta().need_past(past + meta.reach());
             }
         }
         let nodes: Vec<_> = nodes.into_values().collect();
         validate::validate(&nodes, settings.has_checkpoint_dir)?;
         let remember = nodes.iter().map(|node| node.meta().remember()).max().unwrap_or(Duration::ZERO);
-        Ok(Self { outputs, inputs: scope.inputs(), nodes, remember })
+        Ok(Self { outputs, inputs: scope.inputs(), nodes, states, remember })
     }
 
     pub(crate) fn inputs(&self) -> &[Arc<dyn AnyInput>] {
         &self.inputs
+    }
+
+    /// The operators with a state.
+    pub(crate) fn states(&self) -> &[StateOperator] {
+        &self.states
+    }
+
+    /// How long batches are remembered.
+    pub(crate) fn remember(&self) -> Duration {
+        self.remember
     }
 
     /// Fixes what the batch at `time` is made of. When a source fails, the others get back what they gave.
@@ -135,6 +164,9 @@ impl RunningGraph {
                 jobs.push(Job { id: jobs.len(), name, description, run });
             }
         }
+        for operator in &self.states {
+            operator.state.prepare(time, batches)?;
+        }
         Ok(jobs)
     }
 
@@ -149,6 +181,36 @@ impl RunningGraph {
         }
         forgotten
     }
+
+    /// Lets the sources remove what is stored for batches at and before `time`.
+    pub(crate) fn clean(&self, time: Time) {
+        self.inputs.iter().for_each(|input| input.clean(time));
+    }
+
+    /// By what the outputs are known.
+    pub(crate) fn output_ids(&self) -> Vec<String> {
+        self.outputs.iter().map(|output| output.id.get().to_owned()).collect()
+    }
+}
+
+/// The operators with a state that outputs are made from, each under its own name.
+fn state_operators(scope: &Scope, nodes: &BTreeMap<usize, Arc<dyn AnyNode>>) -> Result<Vec<StateOperator>> {
+    let mut operators: Vec<StateOperator> = Vec::new();
+    let mut of_kind: BTreeMap<&str, usize> = BTreeMap::new();
+    for state in scope.states() {
+        let Some(node) = nodes.get(&state.node()) else { continue };
+        let meta = node.meta();
+        let number = of_kind.entry(meta.operator()).or_default();
+        *number += 1;
+        let id = meta.name().map_or_else(|| format!("{}-{number}", meta.operator()), str::to_owned);
+        if operators.iter().any(|other| other.id == id) {
+            return Err(Error::IllegalArgument(format!(
+                "two operators with a state are named {id}: give each its own name, by which its state is found again"
+            )));
+        }
+        operators.push(StateOperator { id, kind: meta.operator(), state });
+    }
+    Ok(operators)
 }
 
 fn collect(node: &Arc<dyn AnyNode>, nodes: &mut BTreeMap<usize, Arc<dyn AnyNode>>) {

@@ -10,11 +10,10 @@ use crate::{
     time::{Duration, Interval, Time},
 };
 
-/// Windows of one length over a parent, one every slide.
+/// Windows of one length over a parent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Frame {
     pub(super) length: Duration,
-    pub(super) slide: Duration,
     /// The slide of the parent.
     step: Duration,
 }
@@ -60,7 +59,7 @@ impl Frame {
             let text = format!("The {what} duration of {kind} ({duration}) must be {must_be}");
             parent.scope().reject(Error::IllegalArgument(text));
         }
-        Self { length, slide, step }
+        Self { length, step }
     }
 
     /// The times of the first and the last batch in the window at `time`.
@@ -68,11 +67,10 @@ impl Frame {
         Interval::new(time - self.length + self.step, time)
     }
 
-    /// What changes from the window before to the one at `time`. Windows that are further apart than they are long have
-    /// no batch in common, and those between them belong to neither.
-    pub(super) fn shift(self, time: Time) -> Shift {
-        let present = self.at(time);
-        let before = present - self.slide;
+    /// What changes from the window at `before` to the one at `time`. Windows that are further apart than they are long
+    /// have no batch in common, and those between them belong to neither.
+    pub(super) fn shift(self, before: Time, time: Time) -> Shift {
+        let (before, present) = (self.at(before), self.at(time));
         Shift {
             left: Interval::new(before.begin, before.end.min(present.begin - self.step)),
             entered: Interval::new(present.begin.max(before.end + self.step), present.end),
@@ -96,8 +94,8 @@ mod tests {
     use super::*;
     use crate::time::seconds;
 
-    fn frame(length: i64, slide: i64, step: i64) -> Frame {
-        Frame { length: seconds(length), slide: seconds(slide), step: seconds(step) }
+    fn frame(length: i64, step: i64) -> Frame {
+        Frame { length: seconds(length), step: seconds(step) }
     }
 
     fn span(begin: i64, end: i64) -> Interval {
@@ -106,25 +104,25 @@ mod tests {
 
     #[test]
     fn a_window_has_its_newest_batch_and_not_the_one_a_length_before() {
-        assert_eq!(frame(3, 1, 1).at(Time::ZERO + seconds(10)), span(8, 10));
-        assert_eq!(frame(4, 2, 2).at(Time::ZERO + seconds(10)), span(8, 10));
+        assert_eq!(frame(3, 1).at(Time::ZERO + seconds(10)), span(8, 10));
+        assert_eq!(frame(4, 2).at(Time::ZERO + seconds(10)), span(8, 10));
     }
 
     #[test]
     fn overlapping_windows_share_what_neither_leaves_nor_enters() {
-        let shift = frame(5, 2, 1).shift(Time::ZERO + seconds(10));
+        let shift = frame(5, 1).shift(Time::ZERO + seconds(8), Time::ZERO + seconds(10));
         assert_eq!(shift, Shift { left: span(4, 5), entered: span(9, 10) });
     }
 
     #[test]
     fn windows_that_touch_share_nothing() {
-        let shift = frame(2, 2, 1).shift(Time::ZERO + seconds(10));
+        let shift = frame(2, 1).shift(Time::ZERO + seconds(8), Time::ZERO + seconds(10));
         assert_eq!(shift, Shift { left: span(7, 8), entered: span(9, 10) });
     }
 
     #[test]
     fn batches_between_windows_belong_to_neither() {
-        let shift = frame(2, 5, 1).shift(Time::ZERO + seconds(10));
+        let shift = frame(2, 1).shift(Time::ZERO + seconds(5), Time::ZERO + seconds(10));
         assert_eq!(shift, Shift { left: span(4, 5), entered: span(9, 10) });
     }
 }

@@ -285,15 +285,15 @@ where
         if batches.get(time).is_none() {
             return Ok(None);
         }
-        let before = self.past.rdd_at(time - self.frame.slide, batches)?;
+        let before = self.past.before(time, batches)?;
         let (left, entered) = match &before {
-            Some(_) => {
-                let shift = self.frame.shift(time);
+            Some((before, _)) => {
+                let shift = self.frame.shift(*before, time);
                 (self.datasets(shift.left, batches)?, self.datasets(shift.entered, batches)?)
             }
             None => (Vec::new(), self.datasets(self.frame.at(time), batches)?),
         };
-        Ok(Some(self.shifted(before.as_ref(), &left, &entered)))
+        Ok(Some(self.shifted(before.as_ref().map(|(_, window)| window), &left, &entered)))
     }
 
     fn keeps(&self) -> Keeps<'_, (K, V)> {

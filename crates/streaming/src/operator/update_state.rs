@@ -237,7 +237,6 @@ impl<K: Key, V: Wire> DStream<(K, V)> {
         DStream::from_past(self.scope(), new, |past| StateNode {
             context: self.rdd_context().clone(),
             parent: self.clone(),
-            slide: self.slide(),
             partitioning: self.partitioning(options.partitioning),
             initial: options.initial,
             update,
@@ -256,7 +255,6 @@ type Groups<K, V, S> = Rdd<(K, (Vec<V>, Vec<S>))>;
 struct StateNode<K: 'static, V, S, F> {
     context: RddContext,
     parent: DStream<(K, V)>,
-    slide: Duration,
     partitioning: Partitioning<K>,
     initial: Option<Rdd<(K, S)>>,
     update: F,
@@ -275,7 +273,7 @@ where
         if batches.get(time).is_none() {
             return Ok(None);
         }
-        let before = self.past.rdd_at(time - self.slide, batches)?;
+        let before = self.past.before(time, batches)?.map(|(_, states)| states);
         let data = self.parent.rdd_at(time, batches)?;
         let states = match (before, &data, &self.initial) {
             (Some(states), _, _) => states,

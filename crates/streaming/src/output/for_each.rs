@@ -5,13 +5,17 @@ use std::{panic::Location, sync::Arc};
 
 use dstreams_rdd::{BoxError, Data, Rdd};
 
-use super::PartitionRecords;
+use super::{
+    OutputHandle, PartitionRecords,
+    identity::{BatchIdentity, OutputBatch},
+};
 use crate::{dstream::DStream, error::Error, error::Result, time::Time};
 
 impl<T: Data> DStream<T> {
     /// Calls `f` with the dataset and time of every batch, on the driver. It is called for empty datasets too; nothing
     /// is computed unless `f` calls an action. An error fails the output for that batch and is returned to whoever
-    /// waits for the context; later batches go on.
+    /// waits for the context; later batches go on. It may be called again for the same batch after a failure or a
+    /// restart.
     ///
     /// ```
     /// use dstreams_streaming::testing::TestContext;
@@ -30,6 +34,32 @@ impl<T: Data> DStream<T> {
     #[track_caller]
     pub fn for_each_rdd(&self, f: impl Fn(Rdd<T>, Time) -> Result<()> + Send + Sync + 'static) {
         self.output("for_each_rdd", Location::caller(), f);
+    }
+
+    /// As [`for_each_rdd`](Self::for_each_rdd), with what tells the batch from all others instead of its time only. A
+    /// batch may be run again after a failure: then `f` is called with an equal identity, and may find that it has done its
+    /// work.
+    ///
+    /// ```
+    /// use dstreams_streaming::testing::TestContext;
+    /// let test = TestContext::new()?;
+    /// let numbers = test.input(vec![vec![1, 2]]);
+    /// let output = numbers.for_each_batch(|rdd, identity| {
+    ///     println!("{} records in {identity}", rdd.count()?);
+    ///     Ok(())
+    /// });
+    /// assert_eq!(output.named("counts").id(), "counts");
+    /// test.run(1)?;
+    /// # Ok::<(), dstreams_streaming::Error>(())
+    /// ```
+    #[track_caller]
+    pub fn for_each_batch(
+        &self,
+        f: impl Fn(Rdd<T>, &BatchIdentity) -> Result<()> + Send + Sync + 'static,
+    ) -> OutputHandle {
+        self.output_of_batches("for_each_batch", Location::caller(), move |rdd, batch| {
+            f(rdd, &batch.identity)
+        })
     }
 
     /// Calls `f` inside a task for every partition of every batch, with its records. An error fails the task, which is
@@ -55,12 +85,13 @@ impl<T: Data> DStream<T> {
         f: impl Fn(PartitionRecords<T>) -> Result<(), E> + Send + Sync + 'static,
     ) {
         let f = Arc::new(f);
-        self.output("for_each_partition", Location::caller(), move |rdd, time| {
-            let f = Arc::clone(&f);
+        let work = move |rdd: Rdd<T>, batch: &OutputBatch| {
+            let (f, batch, partitions) = (Arc::clone(&f), batch.clone(), rdd.num_partitions());
             rdd.for_each_partition(move |partition, records| {
-                f(PartitionRecords::new(records, time, partition))
+                f(PartitionRecords::new(records, batch.partition(partition, partitions)))
             })
             .map_err(Error::from)
-        });
+        };
+        let _by_position = self.output_of_batches("for_each_partition", Location::caller(), work);
     }
 }

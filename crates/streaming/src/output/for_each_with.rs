@@ -1,16 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 //! `for_each_partition_with`: the records of each partition over a connection from a pool.
 
-use std::{iter::Peekable, panic::Location, sync::Arc};
+use std::{panic::Location, sync::Arc};
 
-use dstreams_rdd::{BoxError, Data, Records};
+use dstreams_rdd::{BoxError, Data, Rdd, Records};
 
-use super::pool::{ConnectionPool, PoolError, PooledConnection};
+use super::{
+    PartitionRecords,
+    identity::OutputBatch,
+    pool::{ConnectionPool, PoolError, PooledConnection},
+};
 use crate::{
     clock::StopFlag,
     dstream::DStream,
     error::Error,
-    time::{Duration, Time, milliseconds},
+    time::{Duration, milliseconds},
 };
 
 /// How often a connection is tried to be opened before the task fails.
@@ -25,8 +29,8 @@ impl<T: Data> DStream<T> {
     ///
     /// When no connection can be opened, it is tried again twice. When `f` returns an error or panics, the connection
     /// is closed and the task fails, which is tried again as configured. `f` may then see records a second time: let
-    /// it write under the [batch time](PartitionRecords::batch_time) and the [number](PartitionRecords::partition_id)
-    /// of the partition, so that the second time replaces the first.
+    /// it write under the [identity](PartitionRecords::identity) of the partition, so that the second time replaces the
+    /// first, or use a [`Sink`](crate::Sink).
     ///
     /// ```
     /// use dstreams_streaming::{ConnectionPool, testing::TestContext};
@@ -50,11 +54,12 @@ impl<T: Data> DStream<T> {
         f: impl Fn(&mut C, PartitionRecords<T>) -> Result<(), E> + Send + Sync + 'static,
     ) {
         let (pool, f) = (pool.clone(), Arc::new(f));
-        self.output("for_each_partition_with", Location::caller(), move |rdd, batch_time| {
-            let (pool, f) = (pool.clone(), Arc::clone(&f));
+        let work = move |rdd: Rdd<T>, batch: &OutputBatch| {
+            let (pool, f, batch) = (pool.clone(), Arc::clone(&f), batch.clone());
+            let partitions = rdd.num_partitions();
             let send = move |partition, records: Records<T>| {
-                let mut records = PartitionRecords::new(records, batch_time, partition);
-                if records.records.peek().is_none() {
+                let mut records = PartitionRecords::new(records, batch.partition(partition, partitions));
+                if !records.has_more() {
                     pool.close_idle();
                     return Ok(());
                 }
@@ -65,7 +70,8 @@ impl<T: Data> DStream<T> {
                 })
             };
             rdd.for_each_partition::<BoxError>(send).map_err(Error::from)
-        });
+        };
+        let _by_position = self.output_of_batches("for_each_partition_with", Location::caller(), work);
     }
 }
 
@@ -81,49 +87,5 @@ fn get_with_retry<C: Send + 'static>(pool: &ConnectionPool<C>) -> Result<PooledC
         tracing::warn!(%error, attempt, %delay, "cannot open a connection; trying again");
         let _never_stopped = pool.own_clock().sleep(delay, &StopFlag::new());
         attempt += 1;
-    }
-}
-
-/// The records of one partition of one batch.
-pub struct PartitionRecords<T> {
-    records: Peekable<Records<T>>,
-    batch_time: Time,
-    partition: usize,
-}
-
-impl<T> PartitionRecords<T> {
-    pub(super) fn new(records: Records<T>, batch_time: Time, partition: usize) -> Self {
-        Self { records: records.peekable(), batch_time, partition }
-    }
-
-    /// The time of the batch. Together with the number of the partition it is the same whenever the records are
-    /// processed again, and a key to write them under exactly once.
-    ///
-    /// ```
-    /// use dstreams_streaming::testing::TestContext;
-    /// let test = TestContext::new()?;
-    /// test.input(vec![vec!["to", "be"]]).for_each_partition(|records| {
-    ///     let key = (records.batch_time().as_millis(), records.partition_id());
-    ///     assert!(key == (1000, 0) || key == (1000, 1));
-    ///     Ok::<(), std::io::Error>(())
-    /// });
-    /// test.run(1)?;
-    /// # Ok::<(), dstreams_streaming::Error>(())
-    /// ```
-    pub fn batch_time(&self) -> Time {
-        self.batch_time
-    }
-
-    /// The number of the partition in the batch, from 0.
-    pub fn partition_id(&self) -> usize {
-        self.partition
-    }
-}
-
-impl<T> Iterator for PartitionRecords<T> {
-    type Item = T;
-
-    fn next(&mut self) -> Option<T> {
-        self.records.next()
     }
 }

@@ -14,7 +14,7 @@ pub struct BlockInfo {
     pub id: BlockId,
     /// Number of records.
     pub records: u64,
-    /// What the records take in memory, in bytes, as far as it is known.
+    /// What the records take, in bytes: in the log where there is one, otherwise in memory as far as it is known.
     pub bytes: u64,
     /// What the receiver said about the block; shown with the batch.
     pub metadata: BTreeMap<String, String>,

@@ -20,8 +20,8 @@ use crate::{
 ///
 /// There are two ways to store. Single records ([`store`](Self::store), [`store_many`](Self::store_many)) are
 /// collected and become a block every `spark.streaming.blockInterval`; they are gone if the program fails before that.
-/// A block ([`store_block`](Self::store_block)) is stored when the call returns: who acknowledges what he has
-/// received does it then.
+/// A block ([`store_block`](Self::store_block)) is stored when the call returns, and on the disk when there is a
+/// checkpoint directory: who acknowledges what he has received does it then.
 ///
 /// Both wait when the stream cannot take more, and fail once the context has stopped: then a thread of a receiver
 /// returns.
@@ -120,6 +120,37 @@ impl<T: Wire> ReceiverHandle<T> {
     ) -> Result<BlockInfo> {
         let records: Result<Vec<T>, E> = records.into_iter().collect();
         self.store_block(records.map_err(crate::Error::source)?)
+    }
+
+    /// The block that was stored last, by this receiver or by the one of this stream before a restart from a checkpoint;
+    /// nothing before the first. With it a receiver whose source sends again what was not acknowledged can tell what is
+    /// stored already: a block may be logged, and the program end before the acknowledgement.
+    ///
+    /// ```
+    /// use std::collections::BTreeMap;
+    /// use dstreams_streaming::{BoxError, receiver::ReceiverHandle};
+    ///
+    /// /// Stores the records from `offset` on, as far as they are new, and then acknowledges all of them.
+    /// fn on_message(
+    ///     handle: &ReceiverHandle<u64>,
+    ///     offset: usize,
+    ///     mut records: Vec<u64>,
+    ///     acknowledge: impl FnOnce(usize),
+    /// ) -> Result<(), BoxError> {
+    ///     let end = offset + records.len();
+    ///     let last = handle.last_stored();
+    ///     let stored: usize = last.map_or(Ok(0), |block| block.metadata["end"].parse())?;
+    ///     records.drain(..stored.clamp(offset, end) - offset);
+    ///     if !records.is_empty() {
+    ///         let metadata = BTreeMap::from([("end".to_owned(), end.to_string())]);
+    ///         handle.store_block_with(records, &metadata)?;
+    ///     }
+    ///     acknowledge(end);
+    ///     Ok(())
+    /// }
+    /// ```
+    pub fn last_stored(&self) -> Option<BlockInfo> {
+        self.link.store.blocks().last_stored()
     }
 
     /// Counts something received that is no record. The number is shown with the batch, and logged now and then with

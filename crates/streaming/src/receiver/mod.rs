@@ -5,18 +5,24 @@ mod block;
 mod block_generator;
 mod blocks;
 mod handle;
+mod ledger;
 mod link;
+pub(crate) mod log;
+mod plan;
 mod report;
 pub(crate) mod socket;
 mod store;
 pub(crate) mod supervisor;
+#[cfg(test)]
+mod tests;
 
 use dstreams_rdd::{BoxError, StorageLevel, Wire};
 
 pub use block::{BlockId, BlockInfo};
 pub use block_generator::{BlockGenerator, BlockListener};
-pub(crate) use blocks::{ReceivedBlocks, ReceivedPlan};
+pub(crate) use blocks::ReceivedBlocks;
 pub use handle::ReceiverHandle;
+pub(crate) use plan::ReceivedPlan;
 
 /// How the blocks of a receiver are kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -8,7 +8,7 @@ use dstreams_rdd::{BoxError, Error as RddError, TaskError, Wire, codec::CodecErr
 use super::{
     block::{BlockId, BlockInfo},
     block_generator::BlockListener,
-    blocks::ReceivedBlocks,
+    blocks::{Incoming, NotStored, ReceivedBlocks},
     report::Report,
 };
 use crate::{
@@ -56,20 +56,13 @@ impl<T: Wire> BlockStore<T> {
 
     /// Stores a block as soon as there is room for it. Fails for one that can never be stored, and when what is not
     /// stored is given up.
-    fn store(
-        &self,
-        id: BlockId,
-        mut records: Vec<T>,
-        metadata: &BTreeMap<String, String>,
-    ) -> Result<BlockInfo> {
+    fn store(&self, id: BlockId, records: Vec<T>, metadata: &BTreeMap<String, String>) -> Result<BlockInfo> {
+        let mut block = Incoming::new(id, records, metadata);
         let mut paused = false;
         while !self.abandoned.is_raised() {
-            let error = match self.blocks.store(id, records, metadata) {
+            let error = match self.blocks.store(&mut block, self.clock.now()) {
                 Ok(info) => return Ok(info),
-                Err((error, left)) => {
-                    records = left;
-                    error
-                }
+                Err(error) => error,
             };
             if !self.may_pass(&error) {
                 return Err(Error::source(format!("Could not store {id}: {error}")));
@@ -87,7 +80,12 @@ impl<T: Wire> BlockStore<T> {
     }
 
     /// Whether a block for which there is no room now may find some later.
-    fn may_pass(&self, error: &RddError) -> bool {
+    fn may_pass(&self, error: &NotStored) -> bool {
+        let error = match error {
+            NotStored::Kept(error) => error,
+            NotStored::Log(error) => return error.is_disk_full(),
+            NotStored::Encode(_) => return false,
+        };
         let RddError::NotStored { cause, level, .. } = error else { return false };
         match &**cause {
             // Records that cannot be encoded.

@@ -5,7 +5,7 @@ mod file;
 mod queue;
 mod received;
 
-use std::sync::Arc;
+use std::{path::Path, sync::Arc};
 
 use dstreams_rdd::{Data, Rdd, RddContext, Wire, codec::Compression};
 
@@ -62,6 +62,31 @@ pub trait Source: Send + Sync + 'static {
         Duration::ZERO
     }
 
+    /// Says that there is a checkpoint directory, and where in it the source keeps files of its own. Called before
+    /// [`restore`](Self::restore) and [`start`](Self::start).
+    fn attach(&self, dir: &Path) -> Result<()> {
+        let _ = dir;
+        Ok(())
+    }
+
+    /// Goes on where an earlier run of the program has ended. Called once before [`start`](Self::start), when a
+    /// checkpoint is recovered, with the [`memory`](Self::memory) of the first start and the plans of all batches that
+    /// are still known, oldest first. The newest of them may not have completed and are run again.
+    fn restore(&self, memory: &[u8], plans: Vec<(Time, Self::Plan)>) -> Result<()> {
+        drop((memory, plans));
+        Ok(())
+    }
+
+    /// What must be known after a restart although no plan says it; logged once, at the first start.
+    fn memory(&self) -> Vec<u8> {
+        Vec::new()
+    }
+
+    /// Whether batches can be run again after a restart.
+    fn is_recoverable(&self) -> bool {
+        true
+    }
+
     /// Called once, when the context starts.
     fn start(&self) -> Result<()> {
         Ok(())
@@ -77,8 +102,13 @@ pub trait Source: Send + Sync + 'static {
         false
     }
 
-    /// Frees what the batches at and before `time` were made from.
+    /// Frees the memory that the batches at and before `time` were made from.
     fn forget(&self, time: Time) {
+        let _ = time;
+    }
+
+    /// Removes what is stored for batches at and before `time`: not even after a restart will they be asked for.
+    fn clean(&self, time: Time) {
         let _ = time;
     }
 }
@@ -236,5 +266,26 @@ impl<S: Source> AnyInput for InputStream<S> {
 
     fn forget(&self, time: Time) {
         self.source.forget(time);
+    }
+
+    fn attach(&self, dir: &Path) -> Result<()> {
+        self.source.attach(dir)
+    }
+
+    fn is_recoverable(&self) -> bool {
+        self.source.is_recoverable()
+    }
+
+    fn memory(&self) -> Vec<u8> {
+        self.source.memory()
+    }
+
+    fn restore(&self, memory: &[u8], inputs: &[(Time, &BatchInput)]) -> Result<()> {
+        let plans = inputs.iter().map(|(time, input)| Ok((*time, self.decode(input)?)));
+        self.source.restore(memory, plans.collect::<Result<_>>()?)
+    }
+
+    fn clean(&self, time: Time) {
+        self.source.clean(time);
     }
 }

@@ -127,6 +127,10 @@ impl<T: Data> Source for QueueSource<T> {
         InputInfo::default()
     }
 
+    fn is_recoverable(&self) -> bool {
+        false
+    }
+
     fn rdd(&self, context: &RddContext, plan: Vec<u64>) -> Result<Rdd<T>> {
         let taken = self.taken.lock();
         let found: Vec<Rdd<T>> =

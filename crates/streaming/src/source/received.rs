@@ -1,18 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0
 //! `ReceivedSource`: what a receiver stores, as the input of batches.
 
-use std::sync::Arc;
+use std::{path::Path, sync::Arc};
 
 use dstreams_rdd::{Rdd, RddContext};
 use parking_lot::Mutex;
 
 use super::{Source, SourceContext};
 use crate::{
-    error::Result,
+    config::keys,
+    error::{Error, Result},
     input::InputInfo,
-    receiver::{ReceivedBlocks, ReceivedPlan, Receiver, ReceiverOptions, supervisor::Supervisor},
+    receiver::{ReceivedBlocks, ReceivedPlan, Receiver, ReceiverOptions, log, supervisor::Supervisor},
     time::Time,
 };
+
+/// What is said when the log is wanted and has no place.
+const NO_DIRECTORY: &str = "Cannot enable receiver write-ahead log without checkpoint directory set. Please use \
+     streamingContext.checkpoint() to set the checkpoint directory. See documentation for more details.";
 
 /// Gives each batch the blocks that came since the batch before.
 pub(crate) struct ReceivedSource<R: Receiver> {
@@ -39,6 +44,11 @@ impl<R: Receiver> ReceivedSource<R> {
         let blocks = Arc::new(ReceivedBlocks::new(context.stream_id(), rdd, options.storage_level));
         Self { name, context: context.clone(), blocks, phase: Mutex::new(Phase::Initialized(receiver)) }
     }
+
+    /// What the configuration says about the log, if it does.
+    fn log_setting(&self) -> Option<bool> {
+        self.context.config().get(&keys::RECEIVER_LOG_ENABLE)
+    }
 }
 
 impl<R: Receiver> Source for ReceivedSource<R> {
@@ -58,14 +68,33 @@ impl<R: Receiver> Source for ReceivedSource<R> {
     }
 
     fn rdd(&self, context: &RddContext, plan: ReceivedPlan) -> Result<Rdd<R::Record>> {
-        Ok(self.blocks.rdd(context, &plan))
+        Ok(self.blocks.rdd(context, plan))
     }
 
     fn give_back(&self, plan: ReceivedPlan) {
         self.blocks.give_back(&plan);
     }
 
+    fn attach(&self, dir: &Path) -> Result<()> {
+        let is_on = self.log_setting().unwrap_or(true);
+        self.blocks.attach(dir, is_on.then(|| log::options(self.context.config())))
+    }
+
+    fn restore(&self, memory: &[u8], plans: Vec<(Time, ReceivedPlan)>) -> Result<()> {
+        let first = memory.first_chunk().map_or(0, |number| u64::from_le_bytes(*number));
+        self.blocks.restore(first, &plans);
+        Ok(())
+    }
+
+    fn memory(&self) -> Vec<u8> {
+        self.blocks.first_number().to_le_bytes().to_vec()
+    }
+
     fn start(&self) -> Result<()> {
+        if self.log_setting() == Some(true) && !self.blocks.is_logged() {
+            return Err(Error::IllegalState(NO_DIRECTORY.to_owned()));
+        }
+        self.blocks.leave_found();
         let mut phase = self.phase.lock();
         *phase = match std::mem::replace(&mut *phase, Phase::Stopped) {
             Phase::Initialized(receiver) => {
@@ -81,6 +110,7 @@ impl<R: Receiver> Source for ReceivedSource<R> {
         if let Phase::Running(supervisor) = phase {
             supervisor.stop(graceful);
         }
+        self.blocks.close();
     }
 
     fn has_unplanned(&self) -> bool {
@@ -89,5 +119,9 @@ impl<R: Receiver> Source for ReceivedSource<R> {
 
     fn forget(&self, time: Time) {
         self.blocks.forget(time);
+    }
+
+    fn clean(&self, time: Time) {
+        self.blocks.clean(time);
     }
 }

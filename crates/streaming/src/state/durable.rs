@@ -27,7 +27,7 @@ use crate::{
     dstream::DStream,
     error::{Error, Result},
     input::Batches,
-    time::Time,
+    time::{Duration, Time},
 };
 
 /// Below this many bytes of changes the log is left to grow.
@@ -226,8 +226,8 @@ impl<K: Key, S: Wire, M: Wire> DurableState for DurableStates<K, S, M> {
         Ok(self.store.take_log(time))
     }
 
-    fn needs_changes_since(&self, version: Time) -> Time {
-        self.reached_from(version)
+    fn remembers(&self) -> Duration {
+        self.mapped.meta().past_needed()
     }
 
     fn committed(&self, time: Time) -> Result<()> {

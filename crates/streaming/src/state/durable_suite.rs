@@ -60,7 +60,7 @@ impl Disk {
         test: TestContext,
         stream: &MapWithStateStream<K, S, M>,
     ) -> Result<(Life, u64)> {
-        let state = stream.scope().states().remove(0);
+        let state = stream.scope().take_states().remove(0);
         state.attach(self.dir.path())?;
         let mut keys = 0;
         if let Some((version, schema)) = self.version.zip(self.schema.as_ref()) {
@@ -98,7 +98,7 @@ impl Life {
             self.state.snapshot(time, before.as_ref(), &mut disk.changes()).expect("it is made")?;
         disk.snapshots.push(snapshot.clone());
         let version = disk.version.expect("there was a batch");
-        let needed = self.state.needs_changes_since(version).min(snapshot.time);
+        let needed = (version - self.state.remembers()).min(snapshot.time);
         disk.changes.retain(|(time, _)| *time > needed);
         Some(snapshot)
     }
@@ -213,7 +213,7 @@ impl Plan {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(48))]
+    #![proptest_config(ProptestConfig::with_cases(24))]
     #[test]
     fn a_program_that_ends_and_begins_again_is_like_one_that_does_not(plan in plan()) {
         let batches = plan.lives.iter().map(|life| life.batches).sum();

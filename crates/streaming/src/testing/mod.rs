@@ -2,6 +2,7 @@
 //! The test kit: a context on a manual clock, scripted input, collected output. No test needs to sleep.
 
 mod lineage;
+mod memory_sink;
 mod scripted;
 
 use std::{
@@ -16,11 +17,14 @@ use std::{
 use dstreams_rdd::{Data, RddContext, RddOptions};
 use parking_lot::Mutex;
 
-pub use self::lineage::{StreamReport, lineage};
 use self::scripted::ScriptedSource;
+pub use self::{
+    lineage::{StreamReport, lineage},
+    memory_sink::MemorySink,
+};
 use crate::{
     clock::{Clock as _, ManualClock, SystemClock},
-    config::Config,
+    config::{Config, keys},
     context::StreamingContext,
     dstream::DStream,
     error::{Error, Result},
@@ -79,7 +83,10 @@ impl TestContext {
     }
 
     /// A context on an engine that the test has made.
-    pub fn on(rdd: RddContext, config: Config, interval: Duration) -> Result<Self> {
+    pub fn on(rdd: RddContext, mut config: Config, interval: Duration) -> Result<Self> {
+        if config.get(&keys::APP_NAME).is_none() {
+            config.set(keys::APP_NAME.name(), "test")?;
+        }
         let clock = Arc::new(ManualClock::new(Time::ZERO));
         let context = StreamingContext::with_clock(rdd, config, interval, Arc::clone(&clock) as _)?;
         Ok(Self { context, clock, checkpoints: Mutex::default() })
@@ -154,6 +161,31 @@ impl TestContext {
             self.context.await_batch(self.clock_time().floor(self.context.batch_interval()))?;
         }
         Ok(())
+    }
+
+    /// Starts the context where an earlier one left off in its checkpoint directory, with the clock at the present time,
+    /// and waits until all batches up to that have ended. Returns the first error of any of them.
+    ///
+    /// ```
+    /// use dstreams_streaming::{testing::TestContext, time::seconds};
+    /// # let dir = tempfile::tempdir()?;
+    /// # let dir = dir.path().to_str().ok_or("a path that is text")?;
+    /// let counts = |start| {
+    ///     let test = TestContext::new()?;
+    ///     test.context().checkpoint(dir);
+    ///     let ones = test.input(vec![vec![('a', 1)], vec![('a', 1)], vec![('a', 1)]]);
+    ///     let seen = test.collect(&ones.update_state_by_key(|ones, n| Some(n.unwrap_or(0) + ones.len())));
+    ///     test.clock().advance(seconds(start));
+    ///     if start == 0 { test.run(1)? } else { test.catch_up()? }
+    ///     Ok::<_, dstreams_streaming::Error>(seen.batches())
+    /// };
+    /// assert_eq!(counts(0)?, [[('a', 1)]]);
+    /// assert_eq!(counts(3)?, [[('a', 2)], [('a', 3)]]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn catch_up(&self) -> Result<()> {
+        self.context.start()?;
+        self.context.await_batch(self.clock_time().floor(self.context.batch_interval()))
     }
 
     /// Runs batches until `done` says so, which it does in the end: for input that arrives in real time, as from a

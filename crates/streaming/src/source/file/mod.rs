@@ -21,7 +21,7 @@ use self::{
 use super::Source;
 use crate::{
     clock::Clock,
-    error::Result,
+    error::{Error, Result},
     input::InputInfo,
     time::{Duration, Time},
 };
@@ -175,7 +175,11 @@ impl<R: FileReader> Source for FileSource<R> {
             tracing::warn!(%took, directories = %self.listing, "listing takes longer than the batch interval; monitor fewer files or make longer batches");
             problems.push(format!("listing took {took}, longer than the batch interval"));
         }
-        let files = self.selection.lock().select(time, listed.files);
+        let files = {
+            let mut selection = self.selection.lock();
+            selection.set_ahead(self.clock.ahead());
+            selection.select(time, listed.files)
+        };
         for file in files.iter().filter(|file| file.length == 0) {
             self.problems.report(&FileProblem::new(time, file, FileFault::Empty));
         }
@@ -230,5 +234,18 @@ impl<R: FileReader> Source for FileSource<R> {
 
     fn forget(&self, time: Time) {
         self.problems.forget(time);
+    }
+
+    fn memory(&self) -> Vec<u8> {
+        self.selection.lock().initial_ignore().as_millis().to_le_bytes().to_vec()
+    }
+
+    fn restore(&self, memory: &[u8], plans: Vec<(Time, FilePlan)>) -> Result<()> {
+        let since = memory.try_into().map_err(|_| {
+            Error::source(format!("{} bytes are no time from which on files are taken", memory.len()))
+        })?;
+        let since = Time::from_millis(i64::from_le_bytes(since));
+        self.selection.lock().restore(since, plans.iter().map(|(time, plan)| (*time, &*plan.files)));
+        Ok(())
     }
 }

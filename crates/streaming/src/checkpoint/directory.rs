@@ -1,0 +1,204 @@
+// SPDX-License-Identifier: Apache-2.0
+//! `CheckpointDirectory`: a checkpoint directory that this process alone works with, and where in it things are.
+
+use std::{
+    fs::{self, File, OpenOptions, TryLockError},
+    io::{Read as _, Seek as _, Write as _},
+    path::{Path, PathBuf},
+};
+
+use dstreams_wal::WholeFile;
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    error::{CheckpointError, Error, Result},
+    input::StreamId,
+};
+
+/// The format of a checkpoint directory that this version writes.
+pub(crate) const FORMAT: u32 = 1;
+
+/// A checkpoint directory under a lease, which ends with the value or with the process.
+///
+/// | name | what it holds |
+/// |---|---|
+/// | `application.json` | whose directory it is, and its format |
+/// | `lease` | locked by the process that works with it, and says which |
+/// | `batches/` | the log of batches: planned, completed |
+/// | `changes/` | the log of what batches changed in states |
+/// | `state/<operator>/` | snapshots of the states of an operator, and its database if it has one |
+/// | `inputs/<number>/` | what a source keeps itself, such as the log of a receiver |
+/// | `checkpoint-<ms>` | which snapshots belong together, and what the program looked like |
+#[derive(Debug)]
+pub(crate) struct CheckpointDirectory {
+    path: PathBuf,
+    _lease: File,
+}
+
+/// What `application.json` says.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Application {
+    pub(crate) format: u32,
+    pub(crate) application: String,
+}
+
+/// What the lease says of who has it.
+#[derive(Serialize, Deserialize)]
+struct Holder {
+    process: u32,
+    application: String,
+}
+
+impl CheckpointDirectory {
+    /// Takes the directory for `application`, making it if it must.
+    pub(crate) fn open(path: &Path, application: &str) -> Result<Self> {
+        dstreams_wal::create_dir("checkpoint", path).map_err(CheckpointError::io("create", path))?;
+        let path = fs::canonicalize(path).map_err(CheckpointError::io("find", path))?;
+        let lease = lease(&path, application)?;
+        match Self::application(&path)? {
+            Some(theirs) if theirs.application != application => {
+                let ours = application.to_owned();
+                return Err(CheckpointError::OtherApplication {
+                    dir: path,
+                    theirs: theirs.application,
+                    ours,
+                }
+                .into());
+            }
+            Some(_) => {}
+            None => {
+                let own = Application { format: FORMAT, application: application.to_owned() };
+                write_json(&path.join(APPLICATION), &own)?;
+            }
+        }
+        Ok(Self { path, _lease: lease })
+    }
+
+    /// Whose directory it is; nothing for one that is not a checkpoint directory yet.
+    pub(crate) fn application(path: &Path) -> Result<Option<Application>> {
+        let file = path.join(APPLICATION);
+        let text = match fs::read(&file) {
+            Ok(text) => text,
+            Err(cause) if cause.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            Err(cause) => return Err(CheckpointError::io("read", file)(cause)),
+        };
+        let found: Application =
+            serde_json::from_slice(&text).map_err(|cause| CheckpointError::Unreadable {
+                dir: path.to_owned(),
+                problem: format!("{APPLICATION} is damaged ({cause}); put it back from a copy"),
+            })?;
+        if found.format > FORMAT {
+            let dir = path.to_owned();
+            return Err(CheckpointError::Format { dir, found: found.format, known: FORMAT }.into());
+        }
+        Ok(Some(found))
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The log of batches in the checkpoint directory `path`.
+    pub(crate) fn batches(path: &Path) -> PathBuf {
+        path.join("batches")
+    }
+
+    /// The log of changes in the checkpoint directory `path`.
+    pub(crate) fn changes(path: &Path) -> PathBuf {
+        path.join("changes")
+    }
+
+    /// Where the operators with a state have theirs.
+    pub(crate) fn states(&self) -> PathBuf {
+        self.path.join("state")
+    }
+
+    /// The directory of an operator with a state.
+    pub(crate) fn state(&self, operator: &str) -> PathBuf {
+        self.states().join(file_name(operator))
+    }
+
+    /// The directory of a source.
+    pub(crate) fn input(&self, stream: StreamId) -> PathBuf {
+        self.path.join("inputs").join(stream.to_string())
+    }
+}
+
+const APPLICATION: &str = "application.json";
+
+/// Locks the lease, and says in it who has it.
+fn lease(dir: &Path, application: &str) -> Result<File> {
+    let path = dir.join("lease");
+    let mut file = OpenOptions::new()
+        .create(true)
+        .truncate(false)
+        .read(true)
+        .write(true)
+        .open(&path)
+        .map_err(CheckpointError::io("open", &path))?;
+    match file.try_lock() {
+        Ok(()) => {}
+        Err(TryLockError::WouldBlock) => {
+            let mut text = String::new();
+            // Whoever has it may be about to write this.
+            let _ = file.read_to_string(&mut text);
+            let holder = serde_json::from_str::<Holder>(&text).map_or_else(
+                |_| "another process".to_owned(),
+                |Holder { process, application }| format!("process {process} ({application})"),
+            );
+            return Err(CheckpointError::InUse { dir: dir.to_owned(), holder }.into());
+        }
+        Err(TryLockError::Error(cause)) => return Err(CheckpointError::io("lock", path)(cause)),
+    }
+    let holder = Holder { process: std::process::id(), application: application.to_owned() };
+    let text = serde_json::to_vec(&holder).map_err(|cause| Error::user(cause))?;
+    let written = file.set_len(0).and_then(|()| file.rewind()).and_then(|()| file.write_all(&text));
+    written.map_err(CheckpointError::io("write", path))?;
+    Ok(file)
+}
+
+pub(super) fn write_json(path: &Path, value: &impl Serialize) -> Result<()> {
+    let text = serde_json::to_vec_pretty(value).map_err(Error::user)?;
+    let written = WholeFile::create("checkpoint", path).and_then(|mut file| {
+        file.write_all(&text)?;
+        file.commit()
+    });
+    written.map_err(CheckpointError::io("write", path))
+}
+
+/// A name that any file system takes, and that no two ids share.
+fn file_name(id: &str) -> String {
+    let mut name = String::with_capacity(id.len());
+    for byte in id.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-_".contains(&byte) {
+            name.push(byte.into());
+        } else {
+            name.push_str(&format!("%{byte:02x}"));
+        }
+    }
+    name
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_operators_become_names_of_files() {
+        assert_eq!(file_name("map_with_state-1"), "map_with_state-1");
+        assert_eq!(file_name("../sums per day"), "%2e%2e%2fsums%20per%20day");
+    }
+
+    #[test]
+    fn a_directory_has_one_user_and_one_application() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let first = CheckpointDirectory::open(dir.path(), "orders").expect("it is free");
+        let second = CheckpointDirectory::open(dir.path(), "orders").expect_err("it is taken").to_string();
+        assert!(second.contains(&format!("process {} (orders)", std::process::id())), "{second}");
+        drop(first);
+        let other =
+            CheckpointDirectory::open(dir.path(), "payments").expect_err("it is another's").to_string();
+        assert!(other.contains("belongs to the application \"orders\""), "{other}");
+        CheckpointDirectory::open(dir.path(), "orders").expect("it is free again");
+    }
+}

@@ -1,0 +1,362 @@
+// SPDX-License-Identifier: Apache-2.0
+//! `Keeper`: writes down what happens to batches and states, cuts checkpoints, and removes what no start can need.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    ops::Bound::{Excluded, Included},
+    path::PathBuf,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+
+use dstreams_wal::Handle;
+use parking_lot::Mutex;
+
+use super::{
+    cut::{Cut, RETAINED},
+    directory::CheckpointDirectory,
+    durable::{Changes, Snapshot},
+    log::{TimedLog, encode},
+    record::{BatchRecord, Program},
+};
+use crate::{
+    error::{CheckpointError, Result},
+    graph::{RunningGraph, StateOperator},
+    input::Batch,
+    time::{Duration, Time, seconds},
+};
+
+/// The checkpoints of an active context.
+pub(crate) struct Keeper {
+    directory: CheckpointDirectory,
+    program: Program,
+    graph: Arc<RunningGraph>,
+    batches: TimedLog,
+    changes: TimedLog,
+    /// Where the changes of each completed batch are, as far back as a snapshot may need them.
+    logged: Mutex<BTreeMap<Time, BTreeMap<String, Handle>>>,
+    kept: Mutex<Kept>,
+    /// Set when a batch has failed: later ones would build on what is not there.
+    halted: AtomicBool,
+}
+
+/// What is there beside the logs.
+#[derive(Default)]
+struct Kept {
+    /// What the changes of each operator take in the log since its last snapshot, or a little more.
+    logged: BTreeMap<String, u64>,
+    snapshots: BTreeMap<String, Vec<Snapshot>>,
+    /// What the last checkpoint file leaves needed. It takes effect when there is another one after it.
+    limits: Option<Limits>,
+    last_cut: Option<Time>,
+}
+
+/// What a start from a checkpoint file still needs.
+#[derive(Clone, Copy)]
+struct Limits {
+    /// Inputs of the batches after this time.
+    inputs: Time,
+    /// Changes of the batches after this time.
+    changes: Time,
+}
+
+/// The least time between two checkpoint files for which no snapshot is due.
+const CUT_INTERVAL: Duration = seconds(10);
+
+impl Keeper {
+    /// Goes on in `directory`, where `snapshots` and `changes` have been found.
+    pub(crate) fn new(
+        directory: CheckpointDirectory,
+        (batches, changes): (TimedLog, TimedLog),
+        program: Program,
+        graph: Arc<RunningGraph>,
+        snapshots: BTreeMap<String, Vec<Snapshot>>,
+        logged: BTreeMap<Time, BTreeMap<String, Handle>>,
+    ) -> Self {
+        for (time, handles) in &logged {
+            handles.values().for_each(|handle| changes.note(*time, handle.segment));
+        }
+        let placed = snapshots.into_iter().map(|(operator, mut snapshots)| {
+            let base = directory.state(&operator);
+            snapshots.iter_mut().for_each(|snapshot| snapshot.dir = base.join(&snapshot.dir));
+            (operator, snapshots)
+        });
+        let kept = Mutex::new(Kept { snapshots: placed.collect(), ..Kept::default() });
+        let logged = Mutex::new(logged);
+        let halted = AtomicBool::new(false);
+        let keeper = Self { directory, program, graph, batches, changes, logged, kept, halted };
+        keeper.count_logged(&mut keeper.kept.lock());
+        keeper
+    }
+
+    /// The program of this process.
+    pub(crate) fn program(&self) -> &Program {
+        &self.program
+    }
+
+    /// The snapshots of an operator, the latest last.
+    pub(crate) fn snapshots_of(&self, operator: &str) -> Vec<Snapshot> {
+        self.kept.lock().snapshots.get(operator).cloned().unwrap_or_default()
+    }
+
+    /// Writes down that the process begins to make batches.
+    pub(crate) fn started(&self, after: Time, first: bool) -> Result<()> {
+        self.log(&BatchRecord::Started { after, program: self.program.clone(), first })
+    }
+
+    /// Writes down what a batch is made of. From here on it is processed, here or by a later process.
+    pub(crate) fn planned(&self, batch: &Batch) -> Result<()> {
+        self.log(&BatchRecord::Planned(batch.clone()))
+    }
+
+    /// Writes down that a batch that was planned is not made.
+    pub(crate) fn withdrawn(&self, time: Time) -> Result<()> {
+        self.log(&BatchRecord::Withdrawn(time))
+    }
+
+    /// Writes down that batches are left out.
+    pub(crate) fn skipped(&self, first: Time, last: Time, batches: u64) -> Result<()> {
+        self.log(&BatchRecord::Skipped { first, last, batches })
+    }
+
+    /// Makes durable what the batch has changed, and that it is complete. Called in the order of the batches.
+    pub(crate) fn commit(&self, time: Time) -> Result<()> {
+        let mut operators = Vec::new();
+        let mut records = Vec::new();
+        for StateOperator { id, state, .. } in self.graph.states() {
+            if let Some(bytes) = state.take_changes(time)? {
+                operators.push(id.clone());
+                records.push(bytes);
+            }
+        }
+        let handles = self.changes.append(time, &records)?;
+        let changes: BTreeMap<_, _> = operators.into_iter().zip(handles).collect();
+        self.log(&BatchRecord::Completed { time, changes: changes.clone() })?;
+        if !changes.is_empty() {
+            let mut kept = self.kept.lock();
+            for (operator, handle) in &changes {
+                *kept.logged.entry(operator.clone()).or_default() += cost(*handle);
+            }
+            drop(kept);
+            self.logged.lock().insert(time, changes);
+        }
+        self.graph.states().iter().try_for_each(|operator| operator.state.committed(time))
+    }
+
+    fn log(&self, record: &BatchRecord) -> Result<()> {
+        self.batches.append(record.time(), &[encode(record)?]).map(drop)
+    }
+
+    /// Says that a batch has failed: no further ones can be made.
+    pub(crate) fn halt(&self) {
+        self.halted.store(true, Ordering::Release);
+    }
+
+    pub(crate) fn is_halted(&self) -> bool {
+        self.halted.load(Ordering::Acquire)
+    }
+
+    /// Whether a checkpoint file is due after the batch at `time`.
+    pub(crate) fn is_cut_due(&self, time: Time) -> bool {
+        let kept = self.kept.lock();
+        let last = kept.last_cut.unwrap_or(self.program.zero);
+        time - last >= CUT_INTERVAL
+            || self.graph.states().iter().any(|operator| self.is_due(operator, &kept, time))
+    }
+
+    fn is_due(&self, operator: &StateOperator, kept: &Kept, time: Time) -> bool {
+        let last = kept.last_of(&operator.id).map_or(self.program.zero, |last| last.time);
+        let logged = kept.logged.get(&operator.id).copied().unwrap_or(0);
+        last < time && operator.state.wants_snapshot(time, self.program.zero, logged)
+    }
+
+    /// Where the changes are that the batches after `since` and up to `time` made to an operator.
+    fn logged_since(&self, operator: &str, since: Time, time: Time) -> Vec<(Time, Handle)> {
+        if since >= time {
+            return Vec::new();
+        }
+        let logged = self.logged.lock();
+        let batches = logged.range((Excluded(since), Included(time)));
+        batches.filter_map(|(time, changes)| Some((*time, *changes.get(operator)?))).collect()
+    }
+
+    /// What the batches after `since` and up to `time` changed in an operator, read one by one.
+    pub(crate) fn changes_of(
+        &self,
+        operator: &str,
+        since: Time,
+        time: Time,
+    ) -> impl Iterator<Item = Result<Changes>> + '_ {
+        let logged = self.logged_since(operator, since, time);
+        logged.into_iter().map(|(time, handle)| Ok(Changes { time, bytes: self.changes.read(&handle)? }))
+    }
+
+    /// Writes the snapshots that are due after the batch at `time`, then a checkpoint file, and removes what is not
+    /// needed any more. At the `end` all that would have to be computed again is written, too.
+    pub(crate) fn cut(&self, time: Time, end: bool) -> Result<()> {
+        for operator in self.graph.states() {
+            self.snapshot(operator, time, end)?;
+        }
+        let mut kept = self.kept.lock();
+        self.count_logged(&mut kept);
+        let limits = self.limits(&mut kept, time);
+        let cut = Cut { time, program: self.program.clone(), snapshots: kept.movable() };
+        cut.write(self.directory.path())?;
+        kept.last_cut = Some(time);
+        let before = kept.limits.replace(limits);
+        drop(kept);
+        self.retire()?;
+        if let Some(limits) = before {
+            self.clean(limits)?;
+        }
+        Ok(())
+    }
+
+    /// Sums up what is logged since the last snapshots.
+    fn count_logged(&self, kept: &mut Kept) {
+        let mut sums = BTreeMap::new();
+        for (time, changes) in self.logged.lock().iter() {
+            for (operator, handle) in changes {
+                if kept.last_of(operator).is_none_or(|last| last.time < *time) {
+                    *sums.entry(operator.clone()).or_default() += cost(*handle);
+                }
+            }
+        }
+        kept.logged = sums;
+    }
+
+    fn snapshot(&self, operator: &StateOperator, time: Time, end: bool) -> Result<()> {
+        let StateOperator { id, state, .. } = operator;
+        let last = {
+            let kept = self.kept.lock();
+            let last = kept.last_of(id).cloned();
+            let newer = last.as_ref().is_none_or(|last| last.time < time);
+            let wanted = self.is_due(operator, &kept, time) || end && newer && !state.logs_changes();
+            if !wanted {
+                return Ok(());
+            }
+            last
+        };
+        let since = last.as_ref().map_or(self.program.zero, |last| last.time);
+        let mut changes = self.changes_of(id, since, time);
+        match state.snapshot(time, last.as_ref(), &mut changes)? {
+            Some(snapshot) => {
+                tracing::debug!(operator = id, time = %snapshot.time, keys = snapshot.keys, bytes = snapshot.bytes, "snapshot");
+                self.kept.lock().snapshots.entry(id.clone()).or_default().push(snapshot);
+            }
+            None => tracing::debug!(operator = id, %time, "no snapshot of this batch can be made any more"),
+        }
+        Ok(())
+    }
+
+    /// What a start after the batch at `time` may need; snapshots that are older are left out from now on.
+    fn limits(&self, kept: &mut Kept, time: Time) -> Limits {
+        let mut limits = Limits { inputs: time, changes: time };
+        for StateOperator { id, state, .. } in self.graph.states() {
+            let snapshots = kept.snapshots.entry(id.clone()).or_default();
+            // The states of this time must be there, from it or computed again from an earlier snapshot.
+            let needed = time - state.remembers();
+            let from = snapshots.partition_point(|snapshot| snapshot.time <= needed).saturating_sub(1);
+            let from = if state.logs_changes() { snapshots.len().saturating_sub(1) } else { from };
+            snapshots.drain(..from);
+            let oldest = snapshots.first().map_or(self.program.zero, |snapshot| snapshot.time);
+            if state.logs_changes() {
+                limits.changes = limits.changes.min(oldest).min(needed);
+            } else {
+                limits.inputs = limits.inputs.min(oldest);
+            }
+        }
+        kept.snapshots.retain(|_, snapshots| !snapshots.is_empty());
+        Limits { inputs: limits.inputs - self.graph.remember(), ..limits }
+    }
+
+    /// Removes older checkpoint files than are kept, and the snapshots that none of those left speaks of.
+    fn retire(&self) -> Result<()> {
+        let dir = self.directory.path();
+        let times = Cut::list(dir).map_err(CheckpointError::io("list", dir))?;
+        let (old, retained) = times.split_at(times.len().saturating_sub(RETAINED));
+        let mut needed: BTreeSet<PathBuf> = BTreeSet::new();
+        for time in retained {
+            match Cut::read(dir, *time) {
+                Ok(cut) => needed.extend(cut.snapshots.into_iter().flat_map(|(operator, snapshots)| {
+                    let base = self.directory.state(&operator);
+                    snapshots.into_iter().map(move |snapshot| base.join(snapshot.dir))
+                })),
+                // A file that cannot be read may speak of any snapshot.
+                Err(_) => return Ok(()),
+            }
+        }
+        for time in old {
+            Cut::remove(dir, *time)
+                .map_err(CheckpointError::io("remove an old checkpoint file from", dir))?;
+        }
+        for snapshot in self.snapshot_dirs()? {
+            if !needed.contains(&snapshot) {
+                fs::remove_dir_all(&snapshot).map_err(CheckpointError::io("remove", &snapshot))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The directories of all snapshots.
+    fn snapshot_dirs(&self) -> Result<Vec<PathBuf>> {
+        let mut found = Vec::new();
+        for operator in list(&self.directory.states())? {
+            let snapshots = list(&operator)?;
+            found.extend(snapshots.into_iter().filter(|path| {
+                let name = path.file_name().and_then(|name| name.to_str());
+                name.is_some_and(|name| name.starts_with("snapshot-"))
+            }));
+        }
+        Ok(found)
+    }
+
+    fn clean(&self, limits: Limits) -> Result<()> {
+        let next = |time: Time| time + Duration::from_millis(1);
+        self.graph.clean(limits.inputs);
+        self.batches.clean(next(limits.inputs.min(limits.changes)))?;
+        self.changes.clean(next(limits.changes))?;
+        let mut logged = self.logged.lock();
+        let kept = logged.split_off(&next(limits.changes));
+        *logged = kept;
+        Ok(())
+    }
+
+    /// Nothing is written from now on.
+    pub(crate) fn close(&self) -> Result<()> {
+        self.batches.close().and(self.changes.close())
+    }
+}
+
+/// What it takes to read changes again: the least is that of finding them.
+fn cost(handle: Handle) -> u64 {
+    u64::from(handle.length).max(4096)
+}
+
+impl Kept {
+    /// The snapshots, each with its place in the directory of the operator.
+    fn movable(&self) -> BTreeMap<String, Vec<Snapshot>> {
+        let mut snapshots = self.snapshots.clone();
+        for snapshot in snapshots.values_mut().flatten() {
+            snapshot.dir = snapshot.dir.file_name().map(PathBuf::from).unwrap_or_default();
+        }
+        snapshots
+    }
+
+    fn last_of(&self, operator: &str) -> Option<&Snapshot> {
+        self.snapshots.get(operator).and_then(|snapshots| snapshots.last())
+    }
+}
+
+/// The paths in a directory; none if it does not exist.
+fn list(dir: &std::path::Path) -> Result<Vec<PathBuf>> {
+    let failed = || CheckpointError::io("list", dir);
+    match fs::read_dir(dir) {
+        Err(cause) if cause.kind() == std::io::ErrorKind::NotFound => Ok(Vec::new()),
+        Err(cause) => Err(failed()(cause)),
+        Ok(entries) => entries.map(|entry| entry.map(|entry| entry.path()).map_err(failed())).collect(),
+    }
+}

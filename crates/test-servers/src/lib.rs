@@ -1,0 +1,7 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Real servers for tests: private ones, in a directory of their own, without a port, gone with the test.
+#![forbid(unsafe_code)]
+
+mod postgres;
+
+pub use postgres::{Postgres, StartError};
