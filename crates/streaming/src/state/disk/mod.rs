@@ -103,8 +103,16 @@ impl DiskStates {
             .worker_threads(2)
             .open()
             .map_err(failed)?;
+        // Indexes and filters in small blocks: whole ones of large tables would not stay in the cache, and each read of a
+        // key would read them again.
         let table = |part: u64| {
-            move || KeyspaceCreateOptions::default().max_memtable_size((budget / part).max(1 << 20))
+            let size = (budget / part).max(1 << 20);
+            move || {
+                KeyspaceCreateOptions::default()
+                    .max_memtable_size(size)
+                    .index_block_partitioning_policy(PartitioningPolicy::all(true))
+                    .filter_block_partitioning_policy(PartitioningPolicy::all(true))
+            }
         };
         let states = database.keyspace("states", table(16)).map_err(failed)?;
         let idle = database.keyspace("idle", table(32)).map_err(failed)?;
