@@ -26,7 +26,8 @@ pub(super) struct Restart {
     ops: Vec<Op>,
     remember_ms: Option<i64>,
     expected: Vec<Vec<Json>>,
-    batches_before_restart: usize,
+    #[serde(rename = "batches_before_restart")]
+    batches_before: usize,
     total_batches: usize,
     #[serde(default)]
     compare: Compare,
@@ -58,7 +59,7 @@ impl Restart {
     }
 
     fn first_context(&self, dir: &Path) -> Result<Output, String> {
-        self.in_context(dir, 0, |test| test.run(self.batches_before_restart))
+        self.in_context(dir, 0, |test| test.run(self.batches_before))
     }
 
     /// The batches up to the end have come while there was no context.
