@@ -22,7 +22,7 @@ fn start(dir: &Path, arguments: &[&str]) -> Demo {
 
 /// The numbers of a line of the proof: generated and found.
 fn proved(output: &str, what: &str) -> (u64, u64) {
-    let line = output.lines().filter(|line| line.starts_with(what)).next_back();
+    let line = output.lines().rfind(|line| line.starts_with(what));
     let line = line.unwrap_or_else(|| panic!("no `{what}` in\n{output}"));
     let mut numbers = line[26..].split_whitespace().map(|number| number.replace(',', "").parse().unwrap());
     (numbers.next().unwrap(), numbers.next().unwrap())

@@ -123,8 +123,8 @@ impl Supervisor<'_> {
     }
 
     fn within(&mut self, longest: Duration) -> Duration {
-        let millis = self.random.below(longest.as_millis().unsigned_abs().max(1));
-        Duration::from_millis(i64::try_from(millis).unwrap_or(0))
+        let millis = u32::try_from(longest.as_millis()).unwrap_or(u32::MAX);
+        Duration::from_millis(self.random.below(millis).into())
     }
 
     fn is_enough(&self) -> bool {

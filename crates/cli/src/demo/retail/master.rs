@@ -138,14 +138,16 @@ impl Lookup {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
     use dstreams::streaming::Rejection as _;
 
     use super::*;
     use crate::demo::retail::message::Payment;
 
-    fn sale(store: u32, product: u32) -> Result<Sale, Rejected> {
+    fn sale(store: u32, product: u32) -> Sale {
         let payment = Payment::Card;
-        Ok(Sale { id: 512, at: 0, store, customer: 1, product, quantity: 1, cents: 1, payment })
+        Sale { id: 512, at: 0, store, customer: 1, product, quantity: 1, cents: 1, payment }
     }
 
     #[test]
@@ -155,7 +157,8 @@ mod tests {
         create(&database).unwrap();
         create(&database).unwrap();
         let master = MasterData::new(&database);
-        let enrich = |product| master.enrich(vec![sale(3, product), sale(3, 1)]).unwrap().collect::<Vec<_>>();
+        let enrich =
+            |product| master.enrich(vec![Ok(sale(3, product)), Ok(sale(3, 1))]).unwrap().collect::<Vec<_>>();
         let enriched = enrich(PRODUCTS + 1);
         assert_eq!(enriched[0].as_ref().unwrap_err().reason(), "unknown product 2001");
         let good = enriched[1].as_ref().unwrap();

@@ -13,7 +13,8 @@ pub(super) const PLACES: u64 = 256;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Message<'a> {
-    pub(super) message: u64,
+    #[serde(rename = "message")]
+    pub(super) number: u64,
     pub(super) store: u32,
     #[serde(borrow)]
     pub(super) sales: Vec<RawSale<'a>>,
@@ -92,7 +93,7 @@ impl Payment {
 pub(super) fn parse(text: &Text) -> Vec<Result<Sale, Rejected>> {
     match serde_json::from_str::<Message<'_>>(text) {
         Ok(message) => {
-            message.sales.iter().map(|sale| validate(sale, message.message, message.store)).collect()
+            message.sales.iter().map(|sale| validate(sale, message.number, message.store)).collect()
         }
         Err(error) => {
             let reason = Text::from(format!("{NOT_A_MESSAGE}: {error}"));
@@ -122,7 +123,7 @@ fn validate(sale: &RawSale<'_>, message: u64, store: u32) -> Result<Sale, Reject
 }
 
 fn rejected(sale: &RawSale<'_>, message: u64, store: u32, reason: String) -> Rejected {
-    let alone = Message { message, store, sales: vec![*sale] };
+    let alone = Message { number: message, store, sales: vec![*sale] };
     let raw = serde_json::to_string(&alone).expect("numbers and text are always JSON");
     Rejected { reason: reason.into(), raw: raw.into() }
 }
@@ -145,6 +146,8 @@ impl Sale {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
     use super::*;
 
     const SALE: &str =

@@ -35,8 +35,8 @@ impl Pace {
     /// As many as make `sales_per_second`, at least one.
     pub(super) fn new(sales_per_second: u64, interval: Duration) -> Self {
         let pace = Self(Arc::default());
-        let per_batch = sales_per_second as f64 * interval.as_secs_f64() / SALES_PER_MESSAGE as f64;
-        pace.set(per_batch.round() as u64);
+        let millis = interval.as_millis().unsigned_abs();
+        pace.set(sales_per_second.saturating_mul(millis) / (1000 * u64::from(SALES_PER_MESSAGE)));
         pace
     }
 

@@ -23,8 +23,7 @@ pub(super) struct View {
     processing: i64,
     slowest: i64,
     longest_delay: i64,
-    /// When the input of the first batch began to come.
-    began: Option<Time>,
+    first: Option<Row>,
     last: Option<Row>,
 }
 
@@ -39,7 +38,7 @@ impl View {
             processing: 0,
             slowest: 0,
             longest_delay: 0,
-            began: None,
+            first: None,
             last: None,
         }
     }
@@ -77,7 +76,7 @@ impl View {
             self.time_of_day(row.time()),
             grouped(row.messages),
             grouped(row.sales),
-            grouped((row.sales as f64 / self.interval.as_secs_f64()).round() as u64),
+            grouped(per_second(row.sales, self.interval)),
             Duration::from_millis(row.processing).to_string(),
             Duration::from_millis(row.delay).to_string(),
             grouped(row.rejected),
@@ -90,7 +89,7 @@ impl View {
         self.processing += row.processing;
         self.slowest = self.slowest.max(row.processing);
         self.longest_delay = self.longest_delay.max(row.delay);
-        self.began.get_or_insert(row.time() - self.interval);
+        self.first.get_or_insert(*row);
         self.last = Some(*row);
     }
 
@@ -103,17 +102,25 @@ impl View {
             grouped(self.sales),
             grouped(self.rejected)
         );
-        if let (Some(began), Some(last)) = (self.began, self.last) {
-            let took = Time::from_millis(last.ended) - began;
+        if let (Some(first), Some(last)) = (self.first, self.last) {
+            let (sales, took) = if last.batch > first.batch {
+                (self.sales - first.sales, Duration::from_millis(last.ended - first.ended))
+            } else {
+                (self.sales, self.interval)
+            };
             let _ = writeln!(
                 text,
-                "{} sales/s sustained for {took}; processing time: {:.1} ms on average, {} at most; delay: {} at most",
-                grouped((self.sales as f64 / took.as_secs_f64()) as u64),
-                self.processing as f64 / self.batches as f64,
+                "{} sales/s sustained; processing time: {} ms on average, {} at most; delay: {} at most",
+                grouped(per_second(sales, took)),
+                self.processing.unsigned_abs() / self.batches,
                 Duration::from_millis(self.slowest),
                 Duration::from_millis(self.longest_delay),
             );
         }
         text
     }
+}
+
+fn per_second(number: u64, took: Duration) -> u64 {
+    number * 1000 / took.as_millis().unsigned_abs().max(1)
 }

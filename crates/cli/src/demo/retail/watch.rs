@@ -65,12 +65,13 @@ impl Watcher {
         self.counts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Aims at batches that take four fifths of the interval, and grows by no more than a half at once.
+    /// Aims at batches that take four fifths of the interval, less while batches wait, and grows by no more than a half at
+    /// once.
     fn adapt(&self, pace: &Pace, row: &Row) {
-        let aim = self.interval.as_millis() as f64
-            * if row.delay * 10 > self.interval.as_millis() { 0.6 } else { 0.8 };
-        let fitting = row.messages as f64 * aim / row.processing.max(1) as f64;
-        pace.set(fitting.min(pace.get() as f64 * 1.5) as u64);
+        let late = row.delay * 10 > self.interval.as_millis();
+        let aim = self.interval.as_millis().unsigned_abs() * if late { 6 } else { 8 } / 10;
+        let fitting = row.messages * aim / row.processing.unsigned_abs().max(1);
+        pace.set(fitting.min(pace.get() + pace.get() / 2));
     }
 }
 
