@@ -36,7 +36,14 @@ pub(super) fn run(arena: &Arena, options: &Options) -> Result<()> {
     let seed = options.seed;
     println!("chaos: {kills} kills, seed {seed}");
     let interval = Duration::from_millis(options.interval.unwrap_or(100));
-    let (program, feed) = arena.program(&format!("kills-{seed}"), interval)?;
+    let (mut program, feed) = arena.program(&format!("kills-{seed}"), interval)?;
+    let set = [
+        // What is not needed any more goes soon, so that something would be missed.
+        ("spark.streaming.driver.writeAheadLog.rollingIntervalSecs", "1s"),
+        ("spark.streaming.receiver.writeAheadLog.rollingIntervalSecs", "1s"),
+        ("spark.streaming.fileStream.minRememberDuration", "5s"),
+    ];
+    program.settings = set.map(|(key, value)| (key, value.to_owned())).to_vec();
     let outcome = kill_and_compare(&program, feed, kills, &mut Dice::new(seed));
     let is_good = outcome.as_ref().is_ok_and(|(verdict, _)| verdict.is_good());
     clear(&program, is_good, options.keep)?;
