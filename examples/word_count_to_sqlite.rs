@@ -13,7 +13,8 @@ fn main() -> dstreams::Result<()> {
     dstreams::run("word-count-to-sqlite", |ssc| {
         let address = ssc.config().text("app.address").unwrap_or("localhost:9999").to_owned();
         let database = ssc.config().text("app.database").unwrap_or("/tmp/words.db").to_owned();
-        let words = SqliteSink::new(database, ADD, |(word, n): (Text, i64), add| add.execute((word.as_str(), n)));
+        let words =
+            SqliteSink::new(database, ADD, |(word, n): (Text, i64), add| add.execute((word.as_str(), n)));
 
         ssc.socket_text_stream(&address)
             .flat_map(|line| line.words())

@@ -29,9 +29,10 @@ pub use dstreams_rdd as rdd;
 #[cfg(feature = "sqlite")]
 pub use dstreams_sqlite as sqlite;
 pub use dstreams_streaming::{
-    self as streaming, Accumulator, Broadcast, Config, DStream, Data, Duration, Error, HashPartitioner, Key,
-    PairOptions, Partitioning, Rdd, RddContext, Result, StopOptions, StorageLevel, StreamingContext,
-    StreamingListener, Text, Time, Wire, get_or_create, run_with, time,
+    self as streaming, Accumulator, Broadcast, Config, DStream, Data, DeadLetter, DeadLetters, Duration,
+    Error, FileSink, HashPartitioner, Key, PairOptions, Partitioning, Rdd, RddContext, Rejected, Result,
+    Sink, SinkError, StopOptions, StorageLevel, StreamingContext, StreamingListener, Text, Time, Wire,
+    get_or_create, run_with, time,
 };
 
 /// Runs an application until it fails or is told to stop; its log goes to standard error.

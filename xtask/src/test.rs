@@ -18,13 +18,29 @@ const STEPS: &[Step] = &[
     Step { name: "tidy", action: Action::Task(tidy::run) },
     Step {
         name: "clippy",
-        action: Action::Cargo(&["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]),
+        action: Action::Cargo(&[
+            "clippy",
+            "--workspace",
+            "--all-features",
+            "--all-targets",
+            "--",
+            "-D",
+            "warnings",
+        ]),
     },
     Step {
         name: "tests",
-        action: Action::Cargo(&["test", "--workspace", "--lib", "--bins", "--tests", "--examples"]),
+        action: Action::Cargo(&[
+            "test",
+            "--workspace",
+            "--all-features",
+            "--lib",
+            "--bins",
+            "--tests",
+            "--examples",
+        ]),
     },
-    Step { name: "doc-tests", action: Action::Cargo(&["test", "--workspace", "--doc"]) },
+    Step { name: "doc-tests", action: Action::Cargo(&["test", "--workspace", "--all-features", "--doc"]) },
     Step { name: "conformance", action: Action::Task(conformance::check) },
     Step { name: "docs", action: Action::Task(docs) },
     Step {
@@ -102,7 +118,7 @@ impl Action {
 
 /// Builds the pages of the libraries; the `dstreams` program would overwrite those of the library of that name.
 fn docs(root: &Path) -> Result<()> {
-    let mut command = cargo(root, &["doc", "--workspace", "--no-deps", "--lib"]);
+    let mut command = cargo(root, &["doc", "--workspace", "--all-features", "--no-deps", "--lib"]);
     complete(command.env("RUSTDOCFLAGS", "-D warnings"))
 }
 

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //! The `dstreams` command.
 
+mod checkpoint;
+mod dead_letters;
 mod demo;
 
 use std::process::ExitCode;
@@ -22,6 +24,11 @@ struct Arguments {
 enum Command {
     /// Count words in a live stream: generated text, a socket, or a watched directory.
     Demo(demo::Options),
+    /// Look into a checkpoint directory, or compare it with a program.
+    Checkpoint(checkpoint::Options),
+    /// Look at records that a program could not use, or send them once more.
+    #[command(subcommand)]
+    DeadLetters(dead_letters::Command),
 }
 
 impl Command {
@@ -29,6 +36,7 @@ impl Command {
     fn quiet_level(&self) -> dstreams::log::Level {
         match self {
             Self::Demo(options) => options.quiet_level(),
+            Self::Checkpoint(_) | Self::DeadLetters(_) => dstreams::log::Level::WARN,
         }
     }
 }
@@ -42,6 +50,8 @@ fn main() -> ExitCode {
     });
     let result = match arguments.command {
         Command::Demo(options) => demo::run(&options),
+        Command::Checkpoint(options) => checkpoint::run(&options).map_err(Into::into),
+        Command::DeadLetters(command) => dead_letters::run(command),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

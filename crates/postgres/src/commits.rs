@@ -74,7 +74,11 @@ pub(crate) fn insert(
 }
 
 /// Removes rows of batches that are older than `partition` by more than `keep`.
-pub(crate) fn prune(client: &mut Client, partition: &PartitionIdentity, keep: Duration) -> Result<u64, Error> {
+pub(crate) fn prune(
+    client: &mut Client,
+    partition: &PartitionIdentity,
+    keep: Duration,
+) -> Result<u64, Error> {
     let batch = &partition.batch;
     let before = batch.batch_time - keep;
     client.execute(

@@ -174,7 +174,8 @@ impl<T: 'static> PostgresSink<T> {
     /// Makes new connections as the options say now.
     fn connected(mut self) -> Self {
         let Options { url, setup, .. } = self.options.clone();
-        self.options.pool = ConnectionPool::new(move || open(&url, &setup)).check(|client| !client.is_closed());
+        self.options.pool =
+            ConnectionPool::new(move || open(&url, &setup)).check(|client| !client.is_closed());
         self
     }
 }
@@ -195,7 +196,9 @@ fn open(url: &str, setup: &[String]) -> Result<Client, postgres::Error> {
 
 /// Host and database of a URL, without user and password, and the database alone.
 fn shown(url: &str) -> (String, PathBuf) {
-    let Ok(config) = url.parse::<Config>() else { return ("(the URL is malformed)".to_owned(), PathBuf::new()) };
+    let Ok(config) = url.parse::<Config>() else {
+        return ("(the URL is malformed)".to_owned(), PathBuf::new());
+    };
     let host = match config.get_hosts().first() {
         Some(Host::Tcp(name)) => name.clone(),
         Some(Host::Unix(path)) => path.display().to_string(),

@@ -1,16 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Running totals on a real server: right after every fault and restart, since each partition is added once.
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use dstreams_postgres::{
     PostgresSink,
-    postgres::{Client, NoTls},
+    postgres::{Client, Error, NoTls},
 };
-use dstreams_streaming::{Result, Time, testing::TestContext, time::seconds};
+use dstreams_rdd::RddOptions;
+use dstreams_streaming::{Config, RddContext, Result, Time, testing::TestContext, time::seconds};
 use dstreams_test_servers::Postgres;
 use dstreams_wal::fault::{self, Fault};
 
-const TABLE: &str = "CREATE TABLE IF NOT EXISTS totals (word text PRIMARY KEY, n bigint NOT NULL CHECK (n < 1000))";
-const MERGE: &str = "INSERT INTO totals SELECT * FROM staged ON CONFLICT (word) DO UPDATE SET n = totals.n + excluded.n";
+const TABLE: &str =
+    "CREATE TABLE IF NOT EXISTS totals (word text PRIMARY KEY, n bigint NOT NULL CHECK (n < 1000))";
+const MERGE: &str =
+    "INSERT INTO totals SELECT * FROM staged ON CONFLICT (word) DO UPDATE SET n = totals.n + excluded.n";
 
 type Row = (&'static str, i64);
 
@@ -120,10 +126,33 @@ fn what_the_server_refuses_fails_its_batch_and_leaves_nothing_of_its_partition()
     drop(test);
 
     let test = TestContext::new().unwrap();
-    let nowhere = PostgresSink::new(&url, "nowhere", ["n"], |n: i32, row| drop(row.add(n)));
+    let nowhere = PostgresSink::new(&url, "nowhere", ["n"], |n: i32, row| {
+        row.add(n);
+    });
     test.input(vec![vec![1]]).write_to(nowhere);
     let error = test.run(1).unwrap_err().to_string();
     assert!(error.contains("relation \"nowhere\" does not exist"), "{error}");
+}
+
+#[test]
+fn a_task_that_fails_half_way_leaves_nothing_of_its_partition_and_a_usable_connection() {
+    let Some(server) = Postgres::start_or_skip("the test of failing tasks with PostgreSQL") else { return };
+    let url = server.url("postgres");
+    let options = RddOptions { threads: 2, max_task_failures: 3, ..RddOptions::default() };
+    let test = TestContext::on(RddContext::new(options).unwrap(), Config::default(), seconds(1)).unwrap();
+    let seen = AtomicUsize::new(0);
+    let rows = test.input((0..2).map(|_| (0..20_000).map(|n| ("n", n % 2)).collect()).collect());
+    let rows = rows.filter(move |_| {
+        assert!(seen.fetch_add(1, Ordering::Relaxed) % 30_000 != 15_000, "as some do");
+        true
+    });
+    let copied = PostgresSink::new(&url, "rows", ["n"], |(_, n): Row, row| {
+        row.add(n);
+    });
+    rows.write_to(copied.setup("CREATE TABLE IF NOT EXISTS rows (n bigint)")).named("rows");
+    test.run(2).unwrap();
+    let row = client(&url).query_one("SELECT count(*), sum(n)::bigint FROM rows", &[]).unwrap();
+    assert_eq!((row.get::<_, i64>(0), row.get::<_, i64>(1)), (40_000, 20_000));
 }
 
 #[test]
@@ -133,7 +162,8 @@ fn rows_are_copied_as_they_are_and_old_identities_go() {
     let texts = PostgresSink::new(&url, "texts", ["t", "n", "b"], |(text, n): (&str, Option<i32>), row| {
         row.add(text).add_option(n).add_bytes(text.as_bytes());
     });
-    let texts = texts.setup("CREATE TABLE IF NOT EXISTS texts (t text, n int, b bytea)").keep_identities(seconds(3));
+    let texts =
+        texts.setup("CREATE TABLE IF NOT EXISTS texts (t text, n int, b bytea)").keep_identities(seconds(3));
     let odd = "tab\there\\N\nline\r, \"quoted\" 'é'";
     let test = TestContext::new().unwrap();
     let batches = (0..10).map(|batch| vec![(odd, Some(batch)), ("\\.", None)]).collect();
@@ -144,7 +174,7 @@ fn rows_are_copied_as_they_are_and_old_identities_go() {
             client.execute("UPDATE sums SET n = n + $1", &[&n])?;
             written += 1;
         }
-        Ok::<u64, dstreams_postgres::postgres::Error>(written)
+        Ok::<u64, Error>(written)
     });
     let sum = sum.setup(
         "CREATE TABLE IF NOT EXISTS sums (one int PRIMARY KEY, n bigint); INSERT INTO sums VALUES (1, 0) ON CONFLICT DO NOTHING",
@@ -156,9 +186,41 @@ fn rows_are_copied_as_they_are_and_old_identities_go() {
     assert_eq!(read.iter().filter(|(text, n)| text == odd && n.is_some()).count(), 10);
     assert_eq!(read.iter().filter(|(text, n)| text == "\\." && n.is_none()).count(), 10);
     assert_eq!(client(&url).query_one("SELECT n FROM sums", &[]).unwrap().get::<_, i64>(0), 110);
-    assert_eq!((count(&url, "output = 'texts'"), count(&url, "batch_ms < 7000 AND output = 'texts'")), (8, 0));
+    assert_eq!(
+        (count(&url, "output = 'texts'"), count(&url, "batch_ms < 7000 AND output = 'texts'")),
+        (8, 0)
+    );
 }
 
 fn batches_of<T>(batches: Vec<Vec<T>>) -> Vec<Option<Vec<T>>> {
     batches.into_iter().map(Some).collect()
+}
+
+/// What the processes do that the test below starts.
+const CRASH_WITH: &str = "POSTGRES_SINK_CRASH_WITH";
+
+/// Does nothing in a test run of its own.
+#[test]
+fn process_that_is_to_crash() {
+    if let Ok(url) = std::env::var(CRASH_WITH) {
+        run(totals_sink(&url)).unwrap();
+    }
+}
+
+#[test]
+fn a_process_that_ends_at_any_step_loses_and_doubles_nothing() {
+    let Some(server) = Postgres::start_or_skip("the test of crashes with PostgreSQL") else { return };
+    for step in ["begin", "write", "commit", "committed"] {
+        for nth in 1..=4 {
+            let database = format!("crash_{step}{nth}");
+            client(&server.url("postgres")).batch_execute(&format!("CREATE DATABASE {database}")).unwrap();
+            let url = server.url(&database);
+            let mut process = std::process::Command::new(std::env::current_exe().unwrap());
+            process.args(["process_that_is_to_crash", "--exact"]).env(CRASH_WITH, &url);
+            let ended = process.env(fault::FAULTS, format!("postgres.{step}@{nth}=crash")).output().unwrap();
+            assert!(!ended.status.success(), "{database}");
+            run(totals_sink(&url)).unwrap();
+            assert_eq!(totals(&url), expected(), "{database}");
+        }
+    }
 }

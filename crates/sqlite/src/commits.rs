@@ -43,8 +43,7 @@ pub(crate) fn has(connection: &Connection, partition: &PartitionIdentity) -> Res
         "SELECT 1 FROM dstreams_commits WHERE application = ?1 AND output = ?2 AND batch_ms = ?3 AND partition = ?4",
     )?;
     let batch = &partition.batch;
-    let key =
-        params![&*batch.application, &*batch.output, batch.batch_time.as_millis(), partition.partition];
+    let key = params![&*batch.application, &*batch.output, batch.batch_time.as_millis(), partition.partition];
     Ok(query.query_row(key, |_| Ok(())).optional()?.is_some())
 }
 

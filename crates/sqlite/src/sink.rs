@@ -218,8 +218,8 @@ impl<T: 'static> SinkTransaction<T> for SqliteTransaction<T> {
         if self.turn.is_none() {
             return Err(SinkError::unavailable("another task writes for longer than the busy timeout"));
         }
-        let mut transaction =
-            Transaction::new_unchecked(&self.connection, TransactionBehavior::Immediate).map_err(sink_error)?;
+        let mut transaction = Transaction::new_unchecked(&self.connection, TransactionBehavior::Immediate)
+            .map_err(sink_error)?;
         let written = (self.write)(&transaction, records).map_err(sink_error)?;
         // Left open for the commit.
         transaction.set_drop_behavior(DropBehavior::Ignore);

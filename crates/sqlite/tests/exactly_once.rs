@@ -1,17 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Running totals in SQLite: right after every fault, since each partition is added once.
+#![allow(clippy::unwrap_used, reason = "tests")]
 
 use std::{fs, path::Path};
 
 use dstreams_sqlite::{SqliteSink, rusqlite::Connection};
 use dstreams_streaming::{
-    Error, RddContext, Result, Time,
+    Config, Error, RddContext, Result, Time,
     testing::TestContext,
     time::{milliseconds, seconds},
 };
 use dstreams_wal::fault::{self, Fault};
 
-const TABLE: &str = "CREATE TABLE IF NOT EXISTS totals (word TEXT PRIMARY KEY, n INTEGER NOT NULL CHECK (n < 1000))";
+const TABLE: &str =
+    "CREATE TABLE IF NOT EXISTS totals (word TEXT PRIMARY KEY, n INTEGER NOT NULL CHECK (n < 1000))";
 const ADD: &str = "INSERT INTO totals VALUES (?1, ?2) ON CONFLICT (word) DO UPDATE SET n = n + excluded.n";
 
 fn totals_sink(database: &Path) -> SqliteSink<(&'static str, i64)> {
@@ -116,7 +118,10 @@ fn a_record_that_is_refused_fails_its_batch_and_leaves_nothing_of_its_partition(
     let rows = test.input_with(vec![Some(vec![("to", 1), ("be", 5_000)]), Some(vec![("or", 1)])], 1);
     rows.write_to(totals_sink(&database)).named("totals");
     let error = test.run(1).unwrap_err();
-    assert!(matches!(error, Error::Output { .. }) && error.to_string().contains("CHECK constraint"), "{error}");
+    assert!(
+        matches!(error, Error::Output { .. }) && error.to_string().contains("CHECK constraint"),
+        "{error}"
+    );
     assert_eq!(totals(&database), []);
     assert_eq!(count(&database, "SELECT count(*) FROM dstreams_commits"), 0);
 }
@@ -125,18 +130,14 @@ fn a_record_that_is_refused_fails_its_batch_and_leaves_nothing_of_its_partition(
 fn a_task_that_panics_half_way_leaves_nothing_of_its_partition() {
     let dir = tempfile::tempdir().unwrap();
     let database = dir.path().join("totals.db");
-    let rdd = RddContext::new(dstreams_rdd::RddOptions {
-        threads: 2,
-        max_task_failures: 2,
-        ..Default::default()
-    });
-    let test = TestContext::on(rdd.unwrap(), Default::default(), seconds(1)).unwrap();
+    let rdd =
+        RddContext::new(dstreams_rdd::RddOptions { threads: 2, max_task_failures: 2, ..Default::default() });
+    let test = TestContext::on(rdd.unwrap(), Config::default(), seconds(1)).unwrap();
     let failures = std::sync::atomic::AtomicUsize::new(0);
     let rows = test.input(vec![(0..4_000).map(|n| ("n", i64::from(n % 2 == 0 && n < 800))).collect()]);
     let rows = rows.map(move |row| {
-        if row.1 == 0 && failures.fetch_add(1, std::sync::atomic::Ordering::Relaxed) == 2_500 {
-            panic!("every third time");
-        }
+        let fails = row.1 == 0 && failures.fetch_add(1, std::sync::atomic::Ordering::Relaxed) == 2_500;
+        assert!(!fails, "as some do");
         row
     });
     rows.write_to(totals_sink(&database)).named("totals");
@@ -170,4 +171,31 @@ fn a_directory_that_is_missing_is_waited_for() {
     test.clock().advance(milliseconds(100));
     test.run(1).unwrap();
     assert_eq!(totals(&database), expected());
+}
+
+/// What the processes do that the test below starts.
+const CRASH_WITH: &str = "SQLITE_SINK_CRASH_WITH";
+
+/// Does nothing in a test run of its own.
+#[test]
+fn process_that_is_to_crash() {
+    if let Some(database) = std::env::var_os(CRASH_WITH) {
+        run(totals_sink(Path::new(&database))).unwrap();
+    }
+}
+
+#[test]
+fn a_process_that_ends_at_any_step_loses_and_doubles_nothing() {
+    for step in ["begin", "write", "commit", "committed"] {
+        for nth in 1..=4 {
+            let dir = tempfile::tempdir().unwrap();
+            let database = dir.path().join("totals.db");
+            let mut process = std::process::Command::new(std::env::current_exe().unwrap());
+            process.args(["process_that_is_to_crash", "--exact"]).env(CRASH_WITH, &database);
+            let ended = process.env(fault::FAULTS, format!("sqlite.{step}@{nth}=crash")).output().unwrap();
+            assert!(!ended.status.success(), "{step} {nth}");
+            run(totals_sink(&database)).unwrap();
+            assert_eq!(totals(&database), expected(), "{step} {nth}");
+        }
+    }
 }

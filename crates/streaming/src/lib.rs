@@ -22,7 +22,7 @@ pub mod testing;
 pub mod time;
 pub mod timer;
 
-pub use checkpoint::{Fate, RecoveryReport, RecoveryRow};
+pub use checkpoint::{CheckpointContents, Fate, RecoveryReport, RecoveryRow, StateContents};
 pub use config::Config;
 pub use context::{StopOptions, StreamingContext, get_or_create, run, run_with};
 pub use dstream::{DStream, scope::StreamingContextState};
@@ -35,8 +35,10 @@ pub use event::StreamingListener;
 pub use input::{Batch, BatchInput, InputInfo, StreamId};
 pub use operator::{KeyUpdates, MapWithStateStream, ReducedWindowOptions, StateOptions, StateSpec};
 pub use output::{
-    BatchIdentity, Begin, Committed, CommittedBatch, ConnectionPool, OutputHandle, PartitionIdentity,
-    PartitionRecords, PoolError, PooledConnection, Sink, SinkError, SinkTransaction,
+    BatchIdentity, Begin, Committed, CommittedBatch, CommittedFile, ConnectionPool, DeadLetter, DeadLetters,
+    FileSink, FileTransaction, LetterFilter, OutputHandle, PartitionIdentity, PartitionRecords, PoolError,
+    PooledConnection, Rejected, Rejection, ReplayError, ReplayTarget, Replayed, Sink, SinkError,
+    SinkTransaction, committed_files, read_committed,
 };
 pub use source::{
     BinaryRecords, FileContent, FileFault, FileProblem, FileReader, FileStreamOptions, QueueTake, RddQueue,

@@ -64,7 +64,7 @@ fn in_two<T: Clone + Send + Sync + 'static>(
     (first, run(i64::try_from(before).expect("a few batches"), left))
 }
 
-// INVARIANT 11
+// INVARIANT 18
 #[test]
 fn states_go_on_where_they_were_for_any_batch_at_which_the_first_process_ends() {
     for before in 1..=12 {

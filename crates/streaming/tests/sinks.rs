@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //! `write_to`: each partition exactly once, under re-runs, outages and changes of the number of partitions.
+#![allow(clippy::unwrap_used, reason = "tests")]
 
 use std::sync::{
     Arc,
@@ -7,7 +8,7 @@ use std::sync::{
 };
 
 use dstreams_streaming::{
-    Config, Time,
+    Config, State, StateSpec, Time,
     testing::{MemorySink, TestContext},
     time::{milliseconds, seconds},
 };
@@ -22,15 +23,16 @@ fn run(sink: &MemorySink<i32>, partitions: usize) -> dstreams_streaming::Result<
     let counter = Arc::clone(&computed);
     let test = TestContext::new()?;
     let numbers = test.input_with(vec![Some(vec![1, 2, 3, 4]), Some(vec![5, 6, 7, 8])], partitions);
-    let counted = numbers.map(move |n| {
+    let seen = numbers.map(move |n| {
         counter.fetch_add(1, Ordering::Relaxed);
         n
     });
-    counted.write_to(sink.clone()).named("numbers");
+    seen.write_to(sink.clone()).named("numbers");
     test.run(2)?;
     Ok(computed.load(Ordering::Relaxed))
 }
 
+/// INVARIANT 16: after a second run.
 #[test]
 fn a_batch_that_is_run_again_is_neither_written_nor_computed() {
     let sink = MemorySink::new();
@@ -162,4 +164,27 @@ fn what_the_batch_was_made_of_is_kept_with_it() {
     test.input(vec![vec![1, 2]]).write_to(sink.clone());
     test.run(1).unwrap();
     assert_eq!(sink.positions()[0], r#"{"0":{"records":2}}"#);
+}
+
+#[test]
+fn states_advance_in_batches_that_the_sink_has_already() {
+    let (mapped, updated) = (MemorySink::new(), MemorySink::new());
+    for batches in [2, 4] {
+        let test = TestContext::new().unwrap().with_checkpoint_dir().unwrap();
+        let ones = test.input(vec![vec![('t', 1)], vec![('t', 1), ('b', 1)], vec![('t', 1)], vec![('b', 1)]]);
+        let spec = StateSpec::function(|word: &char, one: Option<i32>, state: &mut State<'_, i32>| {
+            let count = state.get().copied().unwrap_or(0) + one.unwrap_or(0);
+            state.update(count);
+            (*word, count)
+        });
+        ones.map_with_state(spec).write_to(mapped.clone()).named("mapped");
+        let counts = ones.update_state_by_key(|ones, count| Some(count.unwrap_or(0) + ones.len()));
+        counts.write_to(updated.clone()).named("updated");
+        test.run(batches).unwrap();
+    }
+    assert_eq!(mapped.records().iter().map(|(_, count)| count).sum::<i32>(), 1 + 2 + 1 + 3 + 2);
+    let mut last = updated.records();
+    let mut last = last.split_off(last.len() - 2);
+    last.sort_unstable();
+    assert_eq!(last, [('b', 2), ('t', 3)]);
 }

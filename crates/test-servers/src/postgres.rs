@@ -101,7 +101,9 @@ impl Postgres {
         }
         let mut command = self.command("postgres");
         command.arg("-D").arg(self.data()).arg("-k").arg(self.directory.path());
-        command.args(["-c", "listen_addresses=", "-c", "max_connections=50"]).stderr(Stdio::piped());
+        command.args(["-c", "listen_addresses=", "-c", "max_connections=50"]);
+        // What it has written outlives the server without that, and tests do not end the system.
+        command.args(["-c", "fsync=off", "-c", "full_page_writes=off"]).stderr(Stdio::piped());
         let mut child = command.stdout(Stdio::null()).stdin(Stdio::null()).spawn()?;
         let log = child.stderr.take().ok_or_else(|| io::Error::other("no log"))?;
         self.running = Some(child);
@@ -175,7 +177,8 @@ fn find_programs() -> Option<PathBuf> {
     let versions = fs::read_dir(VERSIONS).into_iter().flatten().flatten();
     let mut installed: Vec<PathBuf> = versions.map(|version| version.path().join("bin")).collect();
     installed.sort_by_key(|bin| {
-        let version = bin.parent().and_then(Path::file_name).and_then(|name| name.to_str()?.parse::<u32>().ok());
+        let version =
+            bin.parent().and_then(Path::file_name).and_then(|name| name.to_str()?.parse::<u32>().ok());
         std::cmp::Reverse(version)
     });
     let mut all: Vec<PathBuf> = in_path;

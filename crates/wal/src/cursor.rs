@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Reads the frames of one segment in order, and tells an unfinished write at its end from damage.
 
-use std::path::{Path, PathBuf};
+use std::{
+    fmt, io,
+    path::{Path, PathBuf},
+};
 
 use crc32fast::Hasher;
 
@@ -125,6 +128,34 @@ impl Cursor {
         }
     }
 
+    /// Starts to read the record of a handle in pieces.
+    pub(crate) fn stream(mut self, handle: &Handle) -> Result<RecordReader> {
+        let (offset, left) = (handle.offset, self.bytes.length.saturating_sub(handle.offset));
+        if left < FRAME_HEADER as u64 {
+            return Err(self.corrupt(offset, "the segment ends before this record"));
+        }
+        match self.header_at(offset)? {
+            None => Err(self.corrupt(offset, "there is no frame of this segment")),
+            Some(frame) if frame.kind != RECORD => {
+                Err(Error::Version { file: self.bytes.path, found: frame.kind.into() })
+            }
+            Some(frame) if frame.length != handle.length => {
+                Err(self.corrupt(offset, "the record has not the length that its handle says"))
+            }
+            Some(frame) if frame.frame_length() > left => {
+                Err(self.corrupt(offset, "the segment ends within this record"))
+            }
+            Some(frame) => Ok(RecordReader {
+                bytes: self.bytes,
+                start: offset,
+                position: offset + FRAME_HEADER as u64,
+                left: frame.length as usize,
+                hasher: Hasher::new(),
+                checksum: frame.checksum,
+            }),
+        }
+    }
+
     fn frame_at(&mut self, offset: u64, record: &mut Vec<u8>) -> Result<Found> {
         let left = self.limit().saturating_sub(offset);
         if left < FRAME_HEADER as u64 {
@@ -174,6 +205,54 @@ impl Cursor {
 
     fn corrupt(&self, offset: u64, what: &'static str) -> Error {
         Error::corrupt(&self.bytes.path, offset, what)
+    }
+}
+
+/// One record, read in pieces. The checksum is verified with the last of them: what was read before that may be damaged.
+pub struct RecordReader {
+    bytes: Bytes,
+    /// Where the frame starts.
+    start: u64,
+    position: u64,
+    left: usize,
+    hasher: Hasher,
+    checksum: u32,
+}
+
+impl RecordReader {
+    /// The segment that is read.
+    pub fn path(&self) -> &Path {
+        &self.bytes.path
+    }
+}
+
+impl io::Read for RecordReader {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = buffer.len().min(self.left);
+        if read == 0 {
+            return Ok(0);
+        }
+        let buffer = &mut buffer[..read];
+        self.bytes.read(self.position, buffer).map_err(io::Error::other)?;
+        self.hasher.update(buffer);
+        self.position += read as u64;
+        self.left -= read;
+        if self.left == 0 && self.hasher.clone().finalize() != self.checksum {
+            let what = "the checksum of the record is wrong";
+            let error = Error::corrupt(&self.bytes.path, self.start, what);
+            return Err(io::Error::new(io::ErrorKind::InvalidData, error));
+        }
+        Ok(read)
+    }
+}
+
+impl fmt::Debug for RecordReader {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RecordReader")
+            .field("path", &self.bytes.path)
+            .field("start", &self.start)
+            .field("left", &self.left)
+            .finish_non_exhaustive()
     }
 }
 

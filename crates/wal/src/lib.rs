@@ -52,6 +52,7 @@ mod tests;
 mod whole_file;
 mod writer;
 
+pub use cursor::RecordReader;
 pub use error::{Error, Result};
 pub use frame::{Handle, MAX_RECORD};
 pub use options::{Durability, Options};

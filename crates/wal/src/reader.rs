@@ -4,7 +4,7 @@
 use std::{fmt, path::PathBuf, sync::Arc, vec};
 
 use crate::{
-    cursor::{Cursor, Opened, Step},
+    cursor::{Cursor, Opened, RecordReader, Step},
     error::{Error, Result},
     frame::Handle,
     recovery::{self, TornTail},
@@ -42,12 +42,34 @@ impl Reader {
         let mut record = Vec::new();
         match Cursor::open(&*self.storage, &self.dir, handle.segment)? {
             Opened::Segment(mut cursor) => cursor.read(handle, &mut record)?,
-            Opened::Short(_) => {
-                let file = self.dir.join(handle.segment.to_string());
-                return Err(Error::corrupt(&file, 0, "it ends within its header"));
-            }
+            Opened::Short(_) => return Err(self.short(handle.segment)),
         }
         Ok(record)
+    }
+
+    /// The record of this handle, to be read in pieces: one that is large needs no memory for all of it.
+    ///
+    /// ```
+    /// use std::io::Read as _;
+    ///
+    /// # let dir = tempfile::tempdir()?;
+    /// let writer = dstreams_wal::Writer::open(dir.path(), dstreams_wal::Options::default())?;
+    /// let handle = writer.append(b"header and content", 1_000)?;
+    /// let mut record = dstreams_wal::Reader::new(dir.path()).open(&handle)?;
+    /// let mut header = [0; 6];
+    /// record.read_exact(&mut header)?;
+    /// assert_eq!(&header, b"header");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn open(&self, handle: &Handle) -> Result<RecordReader> {
+        match Cursor::open(&*self.storage, &self.dir, handle.segment)? {
+            Opened::Segment(cursor) => cursor.stream(handle),
+            Opened::Short(_) => Err(self.short(handle.segment)),
+        }
+    }
+
+    fn short(&self, segment: Segment) -> Error {
+        Error::corrupt(&self.dir.join(segment.to_string()), 0, "it ends within its header")
     }
 
     /// All records, in the order in which they were appended. What is appended from now on may or may not be among them.
@@ -117,9 +139,7 @@ impl Records {
         let Reader { storage, dir } = &self.reader;
         match Cursor::open(&**storage, dir, segment) {
             Ok(Opened::Segment(cursor)) => Ok(Some(cursor)),
-            Ok(Opened::Short(_)) => {
-                Err(Error::corrupt(&dir.join(segment.to_string()), 0, "it ends within its header"))
-            }
+            Ok(Opened::Short(_)) => Err(self.reader.short(segment)),
             // One at the end is removed when the first write to it has failed.
             Err(error) if error.is_not_found() && self.links.as_slice().is_empty() => Ok(None),
             Err(error) if error.is_not_found() => {

@@ -4,7 +4,7 @@
 
 use std::{
     fs::{self, OpenOptions},
-    io::Write as _,
+    io::{Read as _, Write as _},
     path::Path,
     time::Duration,
 };
@@ -225,4 +225,37 @@ fn a_full_disk_that_is_tried_again_and_again_leaves_no_empty_segments() {
     writer.append(b"second", 5_000).unwrap();
     assert_eq!(files(dir.path()).len(), 2);
     assert_eq!(read(dir.path()), [&b"first"[..], b"second"]);
+}
+
+#[test]
+fn a_record_that_is_read_in_pieces_is_checked_at_its_end() {
+    let dir = tempdir().unwrap();
+    let writer = Writer::open(dir.path(), Options::default()).unwrap();
+    let record: Vec<u8> = (0..200_000_u32).flat_map(u32::to_le_bytes).collect();
+    writer.append(b"another", 1).unwrap();
+    let handle = writer.append(&record, 1).unwrap();
+    writer.append(b"another", 1).unwrap();
+    let read = |handle: &Handle| {
+        let (mut read, mut piece) = (Vec::new(), [0; 777]);
+        let mut pieces = Reader::new(dir.path()).open(handle).unwrap();
+        loop {
+            match pieces.read(&mut piece) {
+                Ok(0) => return (read, None),
+                Ok(length) => read.extend_from_slice(&piece[..length]),
+                Err(error) => return (read, Some(error.to_string())),
+            }
+        }
+    };
+    assert_eq!(read(&handle), (record.clone(), None));
+
+    let path = dir.path().join(handle.segment.to_string());
+    let mut bytes = fs::read(&path).unwrap();
+    bytes[400_000] ^= 1;
+    fs::write(&path, bytes).unwrap();
+    let (before, error) = read(&handle);
+    assert!(before.len() >= record.len() - 777);
+    assert!(error.unwrap().contains(&format!("damaged at byte {}", handle.offset)));
+    assert!(Reader::new(dir.path()).open(&Handle { offset: 3, ..handle }).is_err());
+    assert!(Reader::new(dir.path()).open(&Handle { offset: u64::MAX / 2, ..handle }).is_err());
+    assert!(Reader::new(dir.path()).open(&Handle { length: 1, ..handle }).is_err());
 }

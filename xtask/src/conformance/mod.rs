@@ -7,6 +7,7 @@ mod lineage;
 mod ops;
 mod received;
 mod report;
+mod restart;
 mod states;
 mod table;
 mod units;
@@ -24,7 +25,7 @@ use clap::Args;
 use serde::Deserialize;
 use serde_json::Value as Json;
 
-use self::{report::Report, table::Table, units::Units};
+use self::{report::Report, restart::Restart, table::Table, units::Units};
 use crate::Result;
 
 /// How long a case may take in real time; its clock is a manual one, so it takes longer only when it hangs.
@@ -92,6 +93,7 @@ fn run_case(case: Json, report: &mut Report<impl io::Write>) -> io::Result<()> {
     let (id, kind) = (field("id"), field("kind"));
     let run = match kind.as_str() {
         "dstream_table" => parsed(case, Table::run),
+        "restart_table" => parsed(case, Restart::run),
         "unit_table" => parsed(case, Units::run),
         _ => {
             report.not_run(&kind);

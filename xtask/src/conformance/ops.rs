@@ -21,7 +21,7 @@ use super::{
 const TRANSFORMED_TO_NULL: &str = "Transform function must not return null. Return SparkContext.emptyRDD() instead to represent no element as the result of transformation.";
 
 /// One operator of a case with its parameters.
-#[derive(Deserialize)]
+#[derive(Clone, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Op {
     #[serde(rename = "op")]
@@ -56,7 +56,7 @@ struct Window {
 }
 
 /// Operators from an input on.
-#[derive(Deserialize)]
+#[derive(Clone, Deserialize)]
 pub(super) struct Pipeline {
     #[serde(default = "default_input")]
     pub(super) from: String,

@@ -44,8 +44,9 @@ pub(super) struct Table {
     compare: Option<Compare>,
 }
 
+/// An input stream of a case.
 #[derive(Deserialize)]
-struct Input {
+pub(super) struct Input {
     #[serde(rename = "type", default)]
     records: Records,
     #[serde(rename = "numPartitions", default = "two")]
@@ -81,7 +82,7 @@ impl Table {
         if let Some(length) = self.remember_ms {
             test.context().remember(Duration::from_millis(length)).map_err(|error| error.to_string())?;
         }
-        let inputs = self.inputs.into_iter().map(|(name, input)| (name, input.stream(&test))).collect();
+        let inputs = self.inputs.iter().map(|(name, input)| (name.clone(), input.stream(&test))).collect();
         let builder = Builder { test: &test, inputs, snapshots: RefCell::default() };
         let main = builder.pipeline(&Pipeline { from: self.from, ops: self.ops })?;
         let mut outputs = BTreeMap::from([(MAIN_OUTPUT.to_owned(), test.collect(&main))]);
@@ -100,7 +101,7 @@ impl Table {
 }
 
 impl Input {
-    fn stream(self, test: &TestContext) -> dstreams::DStream<Value> {
+    pub(super) fn stream(&self, test: &TestContext) -> dstreams::DStream<Value> {
         let record = |json: &Json| match self.records {
             Records::Scalar => Value::from(json),
             Records::Pair => Value::from_pair(Value::from(json).into_pair()),
@@ -151,7 +152,7 @@ impl Expected {
     }
 }
 
-fn one_second() -> i64 {
+pub(super) fn one_second() -> i64 {
     1000
 }
 

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     error::Result,
+    input::Batches,
     time::{Duration, Time},
 };
 
@@ -29,8 +30,8 @@ pub(crate) trait DurableState: Send + Sync {
     /// How long before a batch its earlier states or records are asked for, by what is derived from the operator.
     fn remembers(&self) -> Duration;
 
-    /// What the states look like in this program.
-    fn schema(&self) -> StateSchema;
+    /// What the states look like in this program. Fails when they are of a type that cannot be kept.
+    fn schema(&self) -> Result<StateSchema>;
 
     /// Says, before anything else and before the first batch, that states are to be kept in a directory of their own.
     /// Without it nothing that is only for checkpoints is done.
@@ -41,6 +42,13 @@ pub(crate) trait DurableState: Send + Sync {
     ///
     /// Returns the number of keys. Fails when what is stored cannot be read as this program's states.
     fn restore(&self, stored: Stored<'_>) -> Result<u64>;
+
+    /// Asks for the datasets that the batch at `time` needs for its changes to be complete. Called when its jobs are made,
+    /// on the thread that makes them.
+    fn prepare(&self, time: Time, batches: &Batches) -> Result<()> {
+        let _ = (time, batches);
+        Ok(())
+    }
 
     /// What the batch at `time` changed, encoded; nothing where there is nothing to log. Called once for each batch
     /// that has succeeded, in their order.
@@ -69,7 +77,7 @@ pub(crate) trait DurableState: Send + Sync {
 pub(crate) struct Stored<'a> {
     /// The snapshots that are there, the latest last. Operators that log their changes need the last one only.
     pub(crate) snapshots: &'a [Snapshot],
-    /// What the batches after the last snapshot changed, in their order.
+    /// What the batches after the last snapshot changed, in their order; those of earlier batches may come before.
     pub(crate) changes: &'a mut dyn Iterator<Item = Result<Changes>>,
     /// The batch whose states are wanted.
     pub(crate) version: Time,
@@ -88,7 +96,8 @@ pub(crate) struct Changes {
 pub(crate) struct Snapshot {
     /// The batch.
     pub(crate) time: Time,
-    /// The directory that holds nothing but this snapshot, below the one of the operator.
+    /// The directory that holds nothing but this snapshot, `snapshot-<ms>` in the one of the operator. In a checkpoint
+    /// file it stands without what is above it, so that the whole can be moved.
     pub(crate) dir: PathBuf,
     /// The number of keys.
     pub(crate) keys: u64,

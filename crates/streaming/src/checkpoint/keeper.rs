@@ -46,6 +46,8 @@ pub(crate) struct Keeper {
 /// What is there beside the logs.
 #[derive(Default)]
 struct Kept {
+    /// What the changes of each operator take in the log since its last snapshot, or a little more.
+    logged: BTreeMap<String, u64>,
     snapshots: BTreeMap<String, Vec<Snapshot>>,
     /// What the last checkpoint file leaves needed. It takes effect when there is another one after it.
     limits: Option<Limits>,
@@ -77,9 +79,17 @@ impl Keeper {
         for (time, handles) in &logged {
             handles.values().for_each(|handle| changes.note(*time, handle.segment));
         }
-        let kept = Mutex::new(Kept { snapshots, ..Kept::default() });
+        let placed = snapshots.into_iter().map(|(operator, mut snapshots)| {
+            let base = directory.state(&operator);
+            snapshots.iter_mut().for_each(|snapshot| snapshot.dir = base.join(&snapshot.dir));
+            (operator, snapshots)
+        });
+        let kept = Mutex::new(Kept { snapshots: placed.collect(), ..Kept::default() });
         let logged = Mutex::new(logged);
-        Self { directory, program, graph, batches, changes, logged, kept, halted: AtomicBool::new(false) }
+        let halted = AtomicBool::new(false);
+        let keeper = Self { directory, program, graph, batches, changes, logged, kept, halted };
+        keeper.count_logged(&mut keeper.kept.lock());
+        keeper
     }
 
     /// The program of this process.
@@ -126,6 +136,11 @@ impl Keeper {
         let changes: BTreeMap<_, _> = operators.into_iter().zip(handles).collect();
         self.log(&BatchRecord::Completed { time, changes: changes.clone() })?;
         if !changes.is_empty() {
+            let mut kept = self.kept.lock();
+            for (operator, handle) in &changes {
+                *kept.logged.entry(operator.clone()).or_default() += cost(*handle);
+            }
+            drop(kept);
             self.logged.lock().insert(time, changes);
         }
         self.graph.states().iter().try_for_each(|operator| operator.state.committed(time))
@@ -154,9 +169,8 @@ impl Keeper {
 
     fn is_due(&self, operator: &StateOperator, kept: &Kept, time: Time) -> bool {
         let last = kept.last_of(&operator.id).map_or(self.program.zero, |last| last.time);
-        let logged = self.logged_since(&operator.id, last, time);
-        let bytes = logged.iter().map(|(_, handle)| u64::from(handle.length)).sum();
-        last < time && operator.state.wants_snapshot(time, self.program.zero, bytes)
+        let logged = kept.logged.get(&operator.id).copied().unwrap_or(0);
+        last < time && operator.state.wants_snapshot(time, self.program.zero, logged)
     }
 
     /// Where the changes are that the batches after `since` and up to `time` made to an operator.
@@ -187,8 +201,9 @@ impl Keeper {
             self.snapshot(operator, time, end)?;
         }
         let mut kept = self.kept.lock();
+        self.count_logged(&mut kept);
         let limits = self.limits(&mut kept, time);
-        let cut = Cut { time, program: self.program.clone(), snapshots: kept.snapshots.clone() };
+        let cut = Cut { time, program: self.program.clone(), snapshots: kept.movable() };
         cut.write(self.directory.path())?;
         kept.last_cut = Some(time);
         let before = kept.limits.replace(limits);
@@ -198,6 +213,19 @@ impl Keeper {
             self.clean(limits)?;
         }
         Ok(())
+    }
+
+    /// Sums up what is logged since the last snapshots.
+    fn count_logged(&self, kept: &mut Kept) {
+        let mut sums = BTreeMap::new();
+        for (time, changes) in self.logged.lock().iter() {
+            for (operator, handle) in changes {
+                if kept.last_of(operator).is_none_or(|last| last.time < *time) {
+                    *sums.entry(operator.clone()).or_default() += cost(*handle);
+                }
+            }
+        }
+        kept.logged = sums;
     }
 
     fn snapshot(&self, operator: &StateOperator, time: Time, end: bool) -> Result<()> {
@@ -273,14 +301,14 @@ impl Keeper {
         Ok(())
     }
 
-    /// The directories of all snapshots, `state/<operator>/<time>`.
+    /// The directories of all snapshots.
     fn snapshot_dirs(&self) -> Result<Vec<PathBuf>> {
         let mut found = Vec::new();
         for operator in list(&self.directory.states())? {
             let snapshots = list(&operator)?;
             found.extend(snapshots.into_iter().filter(|path| {
                 let name = path.file_name().and_then(|name| name.to_str());
-                name.is_some_and(|name| name.parse::<i64>().is_ok())
+                name.is_some_and(|name| name.starts_with("snapshot-"))
             }));
         }
         Ok(found)
@@ -303,7 +331,21 @@ impl Keeper {
     }
 }
 
+/// What it takes to read changes again: the least is that of finding them.
+fn cost(handle: Handle) -> u64 {
+    u64::from(handle.length).max(4096)
+}
+
 impl Kept {
+    /// The snapshots, each with its place in the directory of the operator.
+    fn movable(&self) -> BTreeMap<String, Vec<Snapshot>> {
+        let mut snapshots = self.snapshots.clone();
+        for snapshot in snapshots.values_mut().flatten() {
+            snapshot.dir = snapshot.dir.file_name().map(PathBuf::from).unwrap_or_default();
+        }
+        snapshots
+    }
+
     fn last_of(&self, operator: &str) -> Option<&Snapshot> {
         self.snapshots.get(operator).and_then(|snapshots| snapshots.last())
     }

@@ -5,6 +5,7 @@
 //! the states is durable. After a restart the batches that were not completed are processed with exactly their input.
 
 mod committer;
+mod contents;
 mod cut;
 mod directory;
 pub(crate) mod durable;
@@ -15,6 +16,7 @@ mod recovered;
 mod report;
 
 pub(crate) use committer::Committer;
+pub use contents::{CheckpointContents, StateContents};
 pub(crate) use directory::CheckpointDirectory;
 pub(crate) use keeper::Keeper;
 pub(crate) use log::TimedLog;

@@ -130,6 +130,13 @@ impl Clock for ManualClock {
         self.state.lock().now
     }
 
+    fn not_before(&self, time: Time) {
+        let mut state = self.state.lock();
+        if state.now < time {
+            state.move_to(time);
+        }
+    }
+
     fn wait_until(&self, target: Time, stop: &StopFlag) -> Waited {
         let _registration = stop.register_current_thread();
         let current = thread::current();

@@ -107,7 +107,7 @@ impl StreamingContext {
         let schedule = opened.schedule(scope.clock().now(), scope.interval())?;
         let settings = GraphSettings { zero: schedule.zero, remember: None, has_checkpoint_dir: true };
         let graph = RunningGraph::start(scope, &settings)?;
-        Ok(opened.report(scope, &graph, schedule.zero))
+        opened.report(scope, &graph, schedule.zero)
     }
 
     /// Stops without waiting for data that has been received; batches that run are given up. With the default
@@ -186,6 +186,9 @@ impl Inner {
             (settings.remember, settings.checkpoint_dir.clone())
         };
         let opened = checkpoint_dir.map(|dir| Opened::open(Path::new(&dir), scope.config())).transpose()?;
+        if let Some(last) = opened.as_ref().and_then(Opened::last_batch) {
+            clock.not_before(last);
+        }
         let schedule = match &opened {
             Some(opened) => opened.schedule(clock.now(), scope.interval())?,
             None => Schedule::fresh(clock.now(), scope.interval()),

@@ -68,6 +68,11 @@ impl Opened {
         Ok(Self { directory, batches, changes, found })
     }
 
+    /// The last batch that an earlier process has planned or left out.
+    pub(super) fn last_batch(&self) -> Option<Time> {
+        self.found.as_ref().map(|found| found.last)
+    }
+
     /// When batches are made: where an earlier process has begun, its batches are continued.
     pub(super) fn schedule(&self, now: Time, interval: Duration) -> Result<Schedule> {
         let Some(found) = &self.found else { return Ok(Schedule::fresh(now, interval)) };
@@ -94,7 +99,7 @@ impl Opened {
         schedule: Schedule,
     ) -> Result<ToDo> {
         let Self { directory, batches, changes, mut found } = self;
-        let program = program(scope, graph, schedule.zero, found.as_ref());
+        let program = program(scope, graph, schedule.zero, found.as_ref())?;
         let report = found.as_ref().map(|found| RecoveryReport::new(found, &program));
         for input in graph.inputs() {
             input.attach(&directory.input(input.id()))?;
@@ -126,9 +131,14 @@ impl Opened {
     }
 
     /// What would become of what is in the directory, without changing anything.
-    pub(super) fn report(&self, scope: &Scope, graph: &RunningGraph, zero: Time) -> Option<RecoveryReport> {
-        let found = self.found.as_ref()?;
-        Some(RecoveryReport::new(found, &program(scope, graph, zero, Some(found))))
+    pub(super) fn report(
+        &self,
+        scope: &Scope,
+        graph: &RunningGraph,
+        zero: Time,
+    ) -> Result<Option<RecoveryReport>> {
+        let Some(found) = &self.found else { return Ok(None) };
+        Ok(Some(RecoveryReport::new(found, &program(scope, graph, zero, Some(found))?)))
     }
 }
 
@@ -141,7 +151,7 @@ impl Schedule {
 }
 
 /// The program of this process.
-fn program(scope: &Scope, graph: &RunningGraph, zero: Time, found: Option<&Recovered>) -> Program {
+fn program(scope: &Scope, graph: &RunningGraph, zero: Time, found: Option<&Recovered>) -> Result<Program> {
     let memory = |id: StreamId, name: &str| {
         let stored = found.into_iter().flat_map(|found| &found.program.inputs);
         let same = |input: &&StoredInput| input.id == id && input.name == name;
@@ -153,17 +163,17 @@ fn program(scope: &Scope, graph: &RunningGraph, zero: Time, found: Option<&Recov
         StoredInput { id, name, memory }
     });
     let operators = graph.states().iter().map(|operator| {
-        let stored = StoredOperator { kind: operator.kind.to_owned(), schema: operator.state.schema() };
-        (operator.id.clone(), stored)
+        let stored = StoredOperator { kind: operator.kind.to_owned(), schema: operator.state.schema()? };
+        Ok((operator.id.clone(), stored))
     });
-    Program {
+    Ok(Program {
         zero,
         interval: scope.interval(),
         parallelism: scope.rdd_context().default_parallelism(),
         inputs: inputs.collect(),
-        operators: operators.collect(),
+        operators: operators.collect::<Result<_>>()?,
         outputs: graph.output_ids(),
-    }
+    })
 }
 
 impl Recovered {

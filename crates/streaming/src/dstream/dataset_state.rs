@@ -78,8 +78,8 @@ impl<K: Wire, S: Wire> DurableState for DatasetState<K, S> {
         self.node.upgrade().map_or(Duration::ZERO, |node| node.meta().past_needed())
     }
 
-    fn schema(&self) -> StateSchema {
-        self.schema.clone()
+    fn schema(&self) -> Result<StateSchema> {
+        Ok(self.schema.clone())
     }
 
     fn attach(&self, dir: &Path) -> Result<()> {
@@ -89,9 +89,8 @@ impl<K: Wire, S: Wire> DurableState for DatasetState<K, S> {
 
     fn restore(&self, stored: Stored<'_>) -> Result<u64> {
         let node = self.node_ref()?;
-        let dir = self.dir.get().map_or(Path::new(""), PathBuf::as_path);
         for snapshot in stored.snapshots {
-            let rdd = self.dataset(&dir.join(&snapshot.dir))?;
+            let rdd = self.dataset(&snapshot.dir)?;
             if Some(snapshot) == stored.snapshots.last() {
                 // Whether this program can read the states is found out now, and not in the middle of a batch.
                 rdd.count()?;
@@ -126,15 +125,15 @@ impl<K: Wire, S: Wire> DurableState for DatasetState<K, S> {
         let (Some(base), Some(rdd)) = (self.dir.get(), self.node_ref()?.remembered_at(time)) else {
             return Ok(None);
         };
-        let name = PathBuf::from(time.as_millis().to_string());
-        let dir = base.join(&name);
+        let dir = base.join(format!("snapshot-{}", time.as_millis()));
         snapshot::create(&dir)?;
         let schema = StateSchema { partitions: rdd.num_partitions(), ..self.schema.clone() };
         let (keys, bytes) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicU64::new(0)));
         let (all_keys, all_bytes) = (Arc::clone(&keys), Arc::clone(&bytes));
+        let target = dir.clone();
         rdd.for_each_partition(move |partition, records| {
             let header = Header::new(time, partition, schema.clone());
-            let mut writer = SnapshotWriter::create(&dir, &header)?;
+            let mut writer = SnapshotWriter::create(&target, &header)?;
             for (key, state) in records {
                 writer.put(&key, &state, time)?;
             }
@@ -144,7 +143,7 @@ impl<K: Wire, S: Wire> DurableState for DatasetState<K, S> {
             Ok::<(), StateError>(())
         })?;
         let (keys, bytes) = (keys.load(Ordering::Relaxed), bytes.load(Ordering::Relaxed));
-        Ok(Some(Snapshot { time, dir: name, keys, bytes }))
+        Ok(Some(Snapshot { time, dir, keys, bytes }))
     }
 }
 

@@ -101,6 +101,11 @@ impl<T: Data> DStream<T> {
         self.node.rdd_at(time, batches)
     }
 
+    /// Remembers a dataset of before a restart.
+    pub(crate) fn restore(&self, time: Time, rdd: Rdd<T>) {
+        self.node.restore(time, rdd);
+    }
+
     pub(crate) fn scope(&self) -> &Arc<Scope> {
         &self.scope
     }

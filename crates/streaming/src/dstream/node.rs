@@ -107,11 +107,11 @@ impl<T: Data> Node<T> {
     }
 
     pub(crate) fn rdd_at(&self, time: Time, batches: &Batches) -> Result<Option<Rdd<T>>> {
-        if !self.meta.is_on_grid(time) {
-            return Ok(None);
-        }
         if let Some(rdd) = self.remembered.lock().get(&time) {
             return Ok(Some(rdd.clone()));
+        }
+        if !self.meta.is_on_grid(time) {
+            return Ok(None);
         }
         let Some(rdd) = self.kind.compute(time, batches)? else { return Ok(None) };
         let rdd = match self.meta.name() {

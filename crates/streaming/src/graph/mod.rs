@@ -164,6 +164,9 @@ impl RunningGraph {
                 jobs.push(Job { id: jobs.len(), name, description, run });
             }
         }
+        for operator in &self.states {
+            operator.state.prepare(time, batches)?;
+        }
         Ok(jobs)
     }
 

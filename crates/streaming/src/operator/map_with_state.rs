@@ -14,7 +14,7 @@ use crate::{
     },
     error::{Error, Result},
     input::Batches,
-    state::{Function, Rules, State, StateStore},
+    state::{DurableStates, Function, Rules, State, StateStore},
     time::{Duration, Time},
 };
 
@@ -161,13 +161,15 @@ impl<K: Key, V: Wire> DStream<(K, V)> {
         let mapped = DStream::with_past(self.scope(), new, |past| MapWithStateNode {
             parent: self.clone(),
             slide: self.slide(),
-            partitioner,
+            partitioner: Arc::clone(&partitioner),
             initial: spec.initial,
             rules: Rules { function: spec.function, timeout: spec.timeout },
             store: Arc::clone(&store),
             past,
             newest: Mutex::default(),
         });
+        let durable = DurableStates::new(mapped.clone(), Arc::clone(&store), partitioner);
+        self.scope().add_state(Arc::new(durable));
         MapWithStateStream { mapped, store }
     }
 }
@@ -267,7 +269,9 @@ impl<K: Key, V: Wire, S: Wire, M: Wire> MapWithStateNode<K, V, S, M> {
     fn ready(&self, time: Time, before: Option<Rdd<M>>) -> Rdd<usize> {
         let store = Arc::clone(&self.store);
         let context = self.parent.rdd_context();
-        match (before, &self.initial) {
+        // Where states were restored, the first ones have been in them.
+        let initial = self.initial.as_ref().filter(|_| self.store.restored().is_none());
+        match (before, initial) {
             // Its records need not be read: to open the partition has made all of them, and so applied the batch.
             (Some(before), _) => before.map_partitions_with_index(|partition, _| [partition]),
             (None, Some(initial)) => {
@@ -287,8 +291,10 @@ impl<K: Key, V: Wire, S: Wire, M: Wire> MapWithStateNode<K, V, S, M> {
 
 impl<K: Key, V: Wire, S: Wire, M: Wire> StreamNode<M> for MapWithStateNode<K, V, S, M> {
     fn compute(&self, time: Time, batches: &Batches) -> Result<Option<Rdd<M>>> {
-        // A batch that is forgotten cannot be applied again, and one that never was ends the way back.
-        if batches.get(time).is_none() || self.newest.lock().is_some_and(|newest| newest >= time) {
+        // A batch that is forgotten or of before a restart cannot be applied again, and one that never was ends the way
+        // back.
+        let newest = (*self.newest.lock()).max(self.store.restored());
+        if batches.get(time).is_none() || newest >= Some(time) {
             return Ok(None);
         }
         let before = self.past.latest_at(time - self.slide, batches)?;

@@ -57,7 +57,9 @@ impl<T: Data> DStream<T> {
         &self,
         f: impl Fn(Rdd<T>, &BatchIdentity) -> Result<()> + Send + Sync + 'static,
     ) -> OutputHandle {
-        self.output_of_batches("for_each_batch", Location::caller(), move |rdd, batch| f(rdd, &batch.identity))
+        self.output_of_batches("for_each_batch", Location::caller(), move |rdd, batch| {
+            f(rdd, &batch.identity)
+        })
     }
 
     /// Calls `f` inside a task for every partition of every batch, with its records. An error fails the task, which is

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Output operations: what makes a stream run. Each gives one job per batch, in the order in which they were defined.
 
+mod dead_letter;
 mod for_each;
 mod for_each_with;
 mod handle;
@@ -12,11 +13,17 @@ mod print;
 mod save;
 mod sink;
 
+pub use dead_letter::{
+    DeadLetter, DeadLetters, LetterFilter, Rejected, Rejection, ReplayError, ReplayTarget, Replayed,
+};
 pub use handle::OutputHandle;
 pub use identity::{BatchIdentity, PartitionIdentity};
 pub use partition::PartitionRecords;
 pub use pool::{ConnectionPool, PoolError, PooledConnection};
-pub use sink::{Begin, Committed, CommittedBatch, Sink, SinkError, SinkTransaction};
+pub use sink::{
+    Begin, Committed, CommittedBatch, CommittedFile, FileSink, FileTransaction, Sink, SinkError,
+    SinkTransaction, committed_files, read_committed,
+};
 
 use std::{panic::Location, sync::Arc};
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! What a batch was made of, as text that sinks keep with its records.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, fmt::Write as _};
 
 use crate::{input::Batch, time::Time};
 
@@ -25,7 +25,8 @@ impl Batch {
         let mut text = String::from("{");
         for (stream, input) in &self.inputs {
             separate(&mut text);
-            text.push_str(&format!("\"{stream}\":{{\"records\":{}", input.info.records));
+            // Writing to a string cannot fail, here and below.
+            let _written = write!(text, "\"{stream}\":{{\"records\":{}", input.info.records);
             for (name, value) in &input.info.metadata {
                 separate(&mut text);
                 push_string(&mut text, name);
@@ -51,7 +52,9 @@ fn push_string(text: &mut String, value: &str) {
         match char {
             '"' | '\\' => text.extend(['\\', char]),
             '\n' => text.push_str("\\n"),
-            char if char < ' ' => text.push_str(&format!("\\u{:04x}", u32::from(char))),
+            char if char < ' ' => {
+                let _written = write!(text, "\\u{:04x}", u32::from(char));
+            }
             char => text.push(char),
         }
     }

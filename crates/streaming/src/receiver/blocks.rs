@@ -57,7 +57,7 @@ impl<T: Wire> Incoming<T> {
     /// Encodes the records for a log, once.
     pub(super) fn encode(&mut self) -> Result<(), NotStored> {
         if self.encoded.is_none() {
-            self.encoded = Some(log::encode(&self.records).map_err(NotStored::Encode)?);
+            self.encoded = Some(log::frames(&self.records).map_err(NotStored::Encode)?);
         }
         Ok(())
     }
@@ -205,7 +205,7 @@ impl<T: Wire> ReceivedBlocks<T> {
         let encoded = block.encoded.as_deref().unwrap_or_default();
         let info = block.info(block.records.len(), encoded.len() as u64);
         let mut stored = StoredBlock { number, stored_at: now, info, logged: None };
-        stored.logged = Some(log.append(&stored, encoded).map_err(NotStored::Log)?);
+        stored.logged = Some(log.append(&stored, encoded)?);
         block.encoded = None;
         Ok(Block { stored, kept: KeptBlock::copy(&self.rdd, mem::take(&mut block.records), self.level) })
     }

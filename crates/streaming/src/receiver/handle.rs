@@ -20,8 +20,8 @@ use crate::{
 ///
 /// There are two ways to store. Single records ([`store`](Self::store), [`store_many`](Self::store_many)) are
 /// collected and become a block every `spark.streaming.blockInterval`; they are gone if the program fails before that.
-/// A block ([`store_block`](Self::store_block)) is stored when the call returns: who acknowledges what he has
-/// received does it then.
+/// A block ([`store_block`](Self::store_block)) is stored when the call returns, and on the disk when there is a
+/// checkpoint directory: who acknowledges what he has received does it then.
 ///
 /// Both wait when the stream cannot take more, and fail once the context has stopped: then a thread of a receiver
 /// returns.

@@ -2,16 +2,21 @@
 //! `BlockLog`: the write-ahead log of the blocks of one receiver stream. A record of it is a header and the records of a
 //! block in frames.
 
-use std::path::Path;
+use std::{
+    io::Read,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use dstreams_rdd::{
     TaskError, Wire,
-    chunk::{BoxChunks, CHUNK, Chunks},
-    codec::{CodecError, Compression, decode_chunk, encode_chunk},
+    chunk::{BoxChunks, Chunks},
+    codec::{CodecError, Compression, FrameReader, FrameWriter},
 };
-use dstreams_wal::{Handle, Options, Reader, Segment, Writer};
+use dstreams_wal::{Handle, Options, Reader, RecordReader, Segment, Writer};
+use serde::Serialize;
 
-use super::plan::StoredBlock;
+use super::{blocks::NotStored, plan::StoredBlock};
 use crate::{
     config::{Config, keys},
     error::{Error, Result},
@@ -19,6 +24,7 @@ use crate::{
 
 /// The log of one stream. It is read even when nothing is written to it any more, because an earlier run may have.
 pub(super) struct BlockLog {
+    dir: PathBuf,
     reader: Reader,
     writer: Option<Writer>,
 }
@@ -33,7 +39,7 @@ impl BlockLog {
                 "cut off a received block that was being logged when the process ended; it was not acknowledged"
             );
         }
-        Ok(Self { reader: Reader::new(dir), writer })
+        Ok(Self { dir: dir.to_owned(), reader: Reader::new(dir), writer })
     }
 
     /// Whether blocks are to be logged.
@@ -42,12 +48,10 @@ impl BlockLog {
     }
 
     /// Appends a block with its encoded records; durable when it returns.
-    pub(super) fn append(&self, block: &StoredBlock, encoded: &[u8]) -> Result<Handle, dstreams_wal::Error> {
-        let mut header = Vec::with_capacity(128);
-        encode_chunk([block], Compression::None, &mut header)
-            .expect("numbers and texts can be encoded, and metadata is no gigabyte");
+    pub(super) fn append(&self, block: &StoredBlock, encoded: &[u8]) -> Result<Handle, NotStored> {
+        let header = frames([block]).map_err(NotStored::Encode)?;
         let writer = self.writer.as_ref().expect("asked before: the log is written");
-        writer.append_parts(&[&header, encoded], block.stored_at.as_millis())
+        writer.append_parts(&[&header, encoded], block.stored_at.as_millis()).map_err(NotStored::Log)
     }
 
     /// All blocks that are in the log, without their records.
@@ -55,8 +59,12 @@ impl BlockLog {
         let mut blocks = Vec::new();
         for record in self.reader.read_all().map_err(Error::source)? {
             let record = record.map_err(Error::source)?;
-            let (block, _) = decode_header(&record.bytes)
-                .map_err(|cause| Error::source(unreadable(&record.handle, &cause)))?;
+            let header = read_header(&mut record.bytes.as_slice());
+            let block = header.map_err(|cause| {
+                let file = self.dir.join(record.handle.segment.to_string());
+                let offset = record.handle.offset;
+                Error::source(format!("there is no block at byte {offset} of {}: {cause}", file.display()))
+            })?;
             blocks.push(StoredBlock { logged: Some(record.handle), ..block });
         }
         Ok(blocks)
@@ -64,21 +72,17 @@ impl BlockLog {
 
     /// Starts to read the records of a block.
     pub(super) fn read<T: Wire>(&self, block: &StoredBlock) -> Result<BoxChunks<T>, TaskError> {
-        let fail = |cause: String| {
-            TaskError::Other(
-                format!("cannot read {} from the log of its stream: {cause}", block.info.id).into(),
-            )
-        };
-        let Some(handle) = block.logged else { return Err(fail("it was not logged".to_owned())) };
-        let bytes = self.reader.read(&handle).map_err(|cause| fail(cause.to_string()))?;
-        let (found, start) = decode_header(&bytes).map_err(|cause| fail(unreadable(&handle, &cause)))?;
+        let (id, Some(handle)) = (block.info.id, block.logged) else { return Err(block.is_gone()) };
+        let mut record = self.reader.open(&handle).map_err(|cause| {
+            TaskError::Other(format!("cannot read {id} from the log of its stream: {cause}").into())
+        })?;
+        let place = format!("{id} at byte {} of {}", handle.offset, record.path().display());
+        let found = read_header(&mut record).map_err(|cause| damaged(&place, &cause))?;
         if (found.number, &found.info) != (block.number, &block.info) {
-            return Err(fail(format!(
-                "{} is at byte {} of {}",
-                found.info.id, handle.offset, handle.segment
-            )));
+            return Err(TaskError::Other(format!("{place} is not there, but {}", found.info.id).into()));
         }
-        Ok(Box::new(LoggedChunks { bytes, position: start, handle }))
+        let frames = FrameReader::new(record).map_err(|cause| damaged(&place, &cause))?;
+        Ok(Box::new(LoggedChunks { frames, place }))
     }
 
     /// Removes what was logged before `first`, whatever the clock said then. Files that cannot be removed stay until
@@ -103,7 +107,7 @@ pub(crate) fn options(config: &Config) -> Options {
     let rolling = config.get(&keys::RECEIVER_LOG_ROLLING_INTERVAL);
     let mut options = Options {
         place: "received",
-        rolling_interval: std::time::Duration::from_millis(rolling.as_millis().unsigned_abs()),
+        rolling_interval: Duration::from_millis(rolling.as_millis().unsigned_abs()),
         max_failures: config.get(&keys::RECEIVER_LOG_MAX_FAILURES),
         ..Options::default()
     };
@@ -114,42 +118,33 @@ pub(crate) fn options(config: &Config) -> Options {
     options
 }
 
-/// The records of a block as they are logged: a frame for each chunk, so that a task has one chunk of them in memory.
-pub(super) fn encode<T: Wire>(records: &[T]) -> Result<Vec<u8>, CodecError> {
-    let mut encoded = Vec::new();
-    for chunk in records.chunks(CHUNK) {
-        encode_chunk(chunk, Compression::None, &mut encoded)?;
-    }
-    Ok(encoded)
+/// Records in frames: those of a block as they are logged.
+pub(super) fn frames(records: impl IntoIterator<Item = impl Serialize>) -> Result<Vec<u8>, CodecError> {
+    let mut writer = FrameWriter::new(Vec::new(), Compression::None)?;
+    writer.append(records)?;
+    Ok(writer.finish()?.0)
 }
 
-/// The header of a logged block, and where its records start.
-fn decode_header(bytes: &[u8]) -> Result<(StoredBlock, usize), CodecError> {
+/// Reads the header of a logged block, after which its records start.
+fn read_header(record: &mut impl Read) -> Result<StoredBlock, CodecError> {
+    let mut frames = FrameReader::new(record)?;
     let mut header = Vec::with_capacity(1);
-    let length = decode_chunk(bytes, &mut header)?;
-    let block = header.pop().ok_or(CodecError::Torn { offset: 0 })?;
-    Ok((block, length))
+    while frames.read(&mut header)? > 0 {}
+    header.pop().ok_or(CodecError::Torn { offset: 0 })
 }
 
-fn unreadable(handle: &Handle, cause: &CodecError) -> String {
-    format!("the record at byte {} of {} is no block: {cause}", handle.offset, handle.segment)
+fn damaged(place: &str, cause: &CodecError) -> TaskError {
+    TaskError::Other(format!("{place} is damaged: {cause}").into())
 }
 
-/// Decodes the frames of a logged block.
+/// The records of a logged block, of which one frame at a time is in memory.
 struct LoggedChunks {
-    bytes: Vec<u8>,
-    position: usize,
-    handle: Handle,
+    frames: FrameReader<RecordReader>,
+    place: String,
 }
 
 impl<T: Wire> Chunks<T> for LoggedChunks {
     fn next_chunk(&mut self, out: &mut Vec<T>) -> Result<bool, TaskError> {
-        if self.position == self.bytes.len() {
-            return Ok(false);
-        }
-        let frame = &self.bytes[self.position..];
-        self.position += decode_chunk(frame, out)
-            .map_err(|cause| TaskError::Other(unreadable(&self.handle, &cause).into()))?;
-        Ok(true)
+        Ok(self.frames.read(out).map_err(|cause| damaged(&self.place, &cause))? > 0)
     }
 }

@@ -44,9 +44,7 @@ impl<R: Receiver> ReceivedSource<R> {
         let blocks = Arc::new(ReceivedBlocks::new(context.stream_id(), rdd, options.storage_level));
         Self { name, context: context.clone(), blocks, phase: Mutex::new(Phase::Initialized(receiver)) }
     }
-}
 
-impl<R: Receiver> ReceivedSource<R> {
     /// What the configuration says about the log, if it does.
     fn log_setting(&self) -> Option<bool> {
         self.context.config().get(&keys::RECEIVER_LOG_ENABLE)

@@ -8,6 +8,7 @@ use parking_lot::{ArcMutexGuard, RawMutex};
 
 use super::{
     State,
+    changes::MappedRecords,
     map::StateMap,
     store::{Pins, StateStore},
     value::Change,
@@ -40,9 +41,11 @@ impl<K: Key, S: Wire> StateStore<K, S> {
         records: Records<(K, V)>,
         rules: Rules<K, V, S, M>,
     ) -> Applying<K, V, S, M> {
+        self.begin();
         let mut map = self.partition(partition).lock_arc();
         map.begin(time);
-        Applying { map, pins: Arc::clone(self.pins()), time, rules, left: Left::Records(records) }
+        let logged = self.logs_mapped().then(MappedRecords::default);
+        Applying { map, pins: Arc::clone(self.pins()), time, rules, left: Left::Records(records), logged }
     }
 }
 
@@ -53,6 +56,8 @@ pub(crate) struct Applying<K: Key, V, S: Wire, M> {
     time: Time,
     rules: Rules<K, V, S, M>,
     left: Left<K, V>,
+    /// The mapped records so far, where they are logged.
+    logged: Option<MappedRecords>,
 }
 
 /// What is left to be done.
@@ -62,7 +67,7 @@ enum Left<K, V> {
     Nothing,
 }
 
-impl<K: Key, V, S: Wire, M> Applying<K, V, S, M> {
+impl<K: Key, V, S: Wire, M: Wire> Applying<K, V, S, M> {
     fn map(&mut self, key: &K, value: V) -> Option<M> {
         let mut state = State::of(self.map.get(key));
         let mapped = (self.rules.function)(self.time, key, Some(value), &mut state);
@@ -83,9 +88,24 @@ impl<K: Key, V, S: Wire, M> Applying<K, V, S, M> {
         self.map.remove(key);
         mapped
     }
+
+    fn end(&mut self) {
+        if let Err(error) = self.map.log_batch(self.logged.take()) {
+            panic!("the changes of the batch at {} cannot be logged: {error}", self.time);
+        }
+        self.map.commit(self.pins.earliest());
+        self.left = Left::Nothing;
+    }
+
+    fn log(&mut self, mapped: &M) {
+        let Some(logged) = &mut self.logged else { return };
+        if let Err(error) = logged.push(mapped) {
+            panic!("a mapped record of the batch at {} cannot be logged: {error}", self.time);
+        }
+    }
 }
 
-impl<K: Key, V, S: Wire, M> Iterator for Applying<K, V, S, M> {
+impl<K: Key, V, S: Wire, M: Wire> Iterator for Applying<K, V, S, M> {
     type Item = M;
 
     fn next(&mut self) -> Option<M> {
@@ -104,15 +124,15 @@ impl<K: Key, V, S: Wire, M> Iterator for Applying<K, V, S, M> {
                     if let Some(key) = keys.next() {
                         self.map_idle(&key)
                     } else {
-                        self.map.commit(self.pins.earliest());
-                        self.left = Left::Nothing;
+                        self.end();
                         None
                     }
                 }
                 Left::Nothing => return None,
             };
-            if mapped.is_some() {
-                return mapped;
+            if let Some(mapped) = mapped {
+                self.log(&mapped);
+                return Some(mapped);
             }
         }
     }

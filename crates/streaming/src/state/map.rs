@@ -6,9 +6,14 @@ use std::{
     hash::Hash,
 };
 
-use dstreams_rdd::key_hash;
+use dstreams_rdd::{Key, Wire, key_hash};
 use hashbrown::{HashTable, hash_table};
 
+use super::{
+    changes::{KeyChange, MappedRecords, PartitionChanges},
+    codec::encode,
+    error::StateError,
+};
 use crate::time::Time;
 
 /// States by key. A batch changes them in place and writes down what was there before, once for each key and batch, so
@@ -23,6 +28,8 @@ pub(super) struct StateMap<K, S> {
     attempt: u64,
     /// How to undo the batches that may have to be undone or looked behind, oldest first.
     undo: VecDeque<Undo<K, S>>,
+    /// What the batches changed that are not taken for the log yet, oldest first; nothing when there is no log.
+    log: Option<VecDeque<(Time, PartitionChanges)>>,
 }
 
 struct Entry<K, S> {
@@ -68,6 +75,7 @@ impl<K: Hash + Eq + Clone, S: Clone> StateMap<K, S> {
             applied: None,
             attempt: 0,
             undo: VecDeque::new(),
+            log: None,
         }
     }
 
@@ -78,7 +86,7 @@ impl<K: Hash + Eq + Clone, S: Clone> StateMap<K, S> {
 
     /// Puts first states in the place of all that is there, before any batch.
     pub(super) fn load(&mut self, states: impl Iterator<Item = (K, S)>, time: Time) {
-        *self = Self::new(self.idle.is_some());
+        *self = Self { log: self.log.take(), ..Self::new(self.idle.is_some()) };
         self.begin(time);
         for (key, state) in states {
             self.put(&key, state, time);
@@ -127,6 +135,9 @@ impl<K: Hash + Eq + Clone, S: Clone> StateMap<K, S> {
             for (time, keys) in undo.due {
                 idle.entry(time).or_default().extend(keys);
             }
+        }
+        if let Some(log) = &mut self.log {
+            log.retain(|(time, _)| *time != undo.time);
         }
         self.applied = undo.before;
     }
@@ -187,11 +198,11 @@ impl<K: Hash + Eq + Clone, S: Clone> StateMap<K, S> {
     /// Says that the state of `key` was used at `time`, which is the time of the batch.
     pub(super) fn touch(&mut self, key: &K, time: Time) {
         let Some(entry) = self.table.find_mut(key_hash(key), |entry| entry.key == *key) else { return };
-        if entry.used != time
+        let used = std::mem::replace(&mut entry.used, time);
+        if used != time
             && let Some(undo) = self.undo.back_mut()
         {
-            undo.changes.push((key.clone(), Old::Use { used: entry.used, listed: entry.listed }));
-            entry.used = time;
+            undo.changes.push((key.clone(), Old::Use { used, listed: entry.listed }));
         }
     }
 
@@ -260,6 +271,89 @@ impl<K: Hash + Eq + Clone, S: Clone> StateMap<K, S> {
         let gone = earlier.into_iter().filter_map(|(key, state)| Some((key.clone(), state?.clone())));
         states.extend(gone);
         states
+    }
+}
+
+impl<K: Key, S: Wire> StateMap<K, S> {
+    /// Writes down from now on what each batch changes.
+    pub(super) fn log_changes(&mut self) {
+        self.log.get_or_insert_default();
+    }
+
+    /// Writes down what the batch has changed, before it is committed, if that is asked for.
+    pub(super) fn log_batch(&mut self, mapped: Option<MappedRecords>) -> Result<(), StateError> {
+        let (Some(log), Some(undo)) = (&mut self.log, self.undo.back()) else { return Ok(()) };
+        let (mut key_bytes, mut state_bytes) = (Vec::new(), Vec::new());
+        // Most batches are like the one before.
+        let mut keys = Vec::with_capacity(log.back().map_or(0, |(_, changes)| changes.keys.len()));
+        for (key, old) in &undo.changes {
+            let entry = self.table.find(key_hash(key), |entry| entry.key == *key);
+            key_bytes.clear();
+            encode(entry.map_or(key, |entry| &entry.key), &mut key_bytes)?;
+            let change = match (old, entry) {
+                // Used first, and changed or removed after that, which is written down too.
+                (Old::Use { .. }, Some(entry)) if entry.logged_in == self.attempt => continue,
+                (Old::Use { .. } | Old::Nothing, None) => continue,
+                (Old::Use { .. }, Some(_)) => KeyChange::Touch { key: &key_bytes },
+                (Old::State { .. }, None) => KeyChange::Remove { key: &key_bytes },
+                (Old::Nothing | Old::State { .. }, Some(entry)) => {
+                    state_bytes.clear();
+                    encode(&entry.state, &mut state_bytes)?;
+                    KeyChange::Put { key: &key_bytes, state: &state_bytes, new: matches!(old, Old::Nothing) }
+                }
+            };
+            change.encode(&mut keys);
+        }
+        log.push_back((undo.time, PartitionChanges { keys, mapped }));
+        Ok(())
+    }
+
+    /// What the batch at `time` has changed, for the log.
+    pub(super) fn take_log(&mut self, time: Time) -> Option<PartitionChanges> {
+        let log = self.log.as_mut()?;
+        while log.front().is_some_and(|(oldest, _)| *oldest < time) {
+            // It has been taken before, and was made again since.
+            log.pop_front();
+        }
+        if log.front().is_some_and(|(oldest, _)| *oldest == time) {
+            log.pop_front().map(|(_, changes)| changes)
+        } else {
+            None
+        }
+    }
+
+    /// Forgets everything, to be filled with [`insert`](Self::insert).
+    pub(super) fn clear(&mut self) {
+        *self = Self { log: self.log.take().map(|_| VecDeque::new()), ..Self::new(self.idle.is_some()) };
+    }
+
+    /// Makes room for more keys.
+    pub(super) fn reserve(&mut self, keys: usize) {
+        self.table.reserve(keys, rehash);
+    }
+
+    /// Adds a key that is not there, used last at `used`, with no batch to undo that. `hash` is that of the key.
+    pub(super) fn insert(&mut self, hash: u64, key: K, state: S, used: Time) {
+        if let Some(idle) = &mut self.idle {
+            idle.entry(used).or_default().push(key.clone());
+        }
+        self.table.insert_unique(hash, Entry { key, state, used, listed: used, logged_in: 0 }, rehash);
+    }
+
+    /// Says that the states are those after the batch at `time`.
+    pub(super) fn set_applied(&mut self, time: Time) {
+        self.undo.clear();
+        self.applied = Some(time);
+    }
+
+    /// All keys with their states.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (&K, &S)> {
+        self.table.iter().map(|entry| (&entry.key, &entry.state))
+    }
+
+    /// The number of keys.
+    pub(super) fn len(&self) -> usize {
+        self.table.len()
     }
 }
 

@@ -1,12 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
-//! The states of `map_with_state`: in memory by partition, changed in place, each batch a version that can be undone.
+//! The states of `map_with_state`: by partition, changed in place, each batch a version that can be undone; and how states
+//! are kept in checkpoints.
 
 mod apply;
+mod changes;
 pub(crate) mod codec;
+mod durable;
+#[cfg(test)]
+mod durable_suite;
 pub(crate) mod error;
 mod map;
 #[cfg(test)]
 mod map_against_a_model;
+mod merge;
+mod restore;
 pub(crate) mod shape;
 pub(crate) mod snapshot;
 #[cfg(test)]
@@ -15,6 +22,7 @@ mod store;
 mod value;
 
 pub(crate) use apply::{Function, Rules};
+pub(crate) use durable::DurableStates;
 pub use error::StateError;
 pub(crate) use store::StateStore;
 pub use value::State;

@@ -1,21 +1,95 @@
 // SPDX-License-Identifier: Apache-2.0
-//! `StateStore`: the state maps of all partitions of a stream, and which earlier versions of them are still read.
+//! `StateStore`: the state maps of all partitions of a stream, which earlier versions are read, and what is kept of them.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    fs,
+    hash::{BuildHasher, Hasher, RandomState},
+    path::{Path, PathBuf},
+    sync::{
+        Arc, Once, OnceLock,
+        atomic::{AtomicU64, Ordering},
+    },
+};
 
 use dstreams_rdd::{Key, Wire};
 use parking_lot::Mutex;
 
-use super::map::StateMap;
-use crate::time::Time;
+use super::{
+    changes::{PartitionChanges, encode_batch},
+    error::StateError,
+    map::StateMap,
+    snapshot::{self, Header, SnapshotWriter},
+};
+use crate::{checkpoint::durable::StateSchema, time::Time};
 
 /// The states of a stream. What keeps them and how is known in this module only.
 pub(crate) struct StateStore<K, S> {
     partitions: Box<[SharedMap<K, S>]>,
     pins: Arc<Pins>,
+    kept: OnceLock<Kept>,
+    restored: OnceLock<Time>,
 }
 
 pub(super) type SharedMap<K, S> = Arc<Mutex<StateMap<K, S>>>;
+
+/// What there is for states that are kept in checkpoints.
+pub(super) struct Kept {
+    /// The directory of the operator.
+    pub(super) dir: PathBuf,
+    pub(super) schema: StateSchema,
+    /// Whether mapped records are logged.
+    pub(super) logs_mapped: bool,
+    layout: AtomicU64,
+    /// Bytes of the last snapshot.
+    pub(super) snapshot_bytes: AtomicU64,
+    first_batch: Once,
+}
+
+impl Kept {
+    pub(super) fn new(dir: &Path, schema: StateSchema, logs_mapped: bool) -> Self {
+        Self {
+            dir: dir.to_owned(),
+            logs_mapped,
+            layout: AtomicU64::new(fresh_layout(&schema)),
+            snapshot_bytes: AtomicU64::new(0),
+            first_batch: Once::new(),
+            schema,
+        }
+    }
+
+    /// Stands for how keys are spread over partitions and written: a number of the types and of the spreading. What has
+    /// the same layout can be merged as bytes.
+    pub(super) fn layout(&self) -> u64 {
+        self.layout.load(Ordering::Relaxed)
+    }
+
+    /// Goes on with a layout in which every key is where this program has it, if the types are also the same.
+    pub(super) fn keep_layout(&self, layout: u64) {
+        if layout >> 32 == schema_number(&self.schema) {
+            self.layout.store(layout, Ordering::Relaxed);
+        }
+    }
+
+    /// The directory of the states before the first batch, which are like a snapshot.
+    pub(super) fn initial(&self) -> PathBuf {
+        self.dir.join("initial")
+    }
+
+    pub(super) fn header(&self, time: Time, partition: usize) -> Header {
+        Header { layout: self.layout(), ..Header::new(time, partition, self.schema.clone()) }
+    }
+}
+
+/// A number that no layout has had before.
+fn fresh_layout(schema: &StateSchema) -> u64 {
+    schema_number(schema) << 32 | RandomState::new().build_hasher().finish() >> 32
+}
+
+fn schema_number(schema: &StateSchema) -> u64 {
+    let text = format!("{:?} {:?} {}", schema.key, schema.state, schema.partitions);
+    crc32fast::hash(text.as_bytes()).into()
+}
 
 /// Versions that are read, with the number of their readers.
 #[derive(Default)]
@@ -49,27 +123,100 @@ impl<K: Key, S: Wire> StateStore<K, S> {
     /// An empty store. `times_out` says whether keys are looked for that have been idle.
     pub(crate) fn new(partitions: usize, times_out: bool) -> Arc<Self> {
         let empty = || Arc::new(Mutex::new(StateMap::new(times_out)));
-        Arc::new(Self { partitions: (0..partitions).map(|_| empty()).collect(), pins: Arc::default() })
+        Arc::new(Self {
+            partitions: (0..partitions).map(|_| empty()).collect(),
+            pins: Arc::default(),
+            kept: OnceLock::new(),
+            restored: OnceLock::new(),
+        })
     }
 
     pub(super) fn partition(&self, number: usize) -> &SharedMap<K, S> {
         &self.partitions[number]
     }
 
+    pub(super) fn partitions(&self) -> &[SharedMap<K, S>] {
+        &self.partitions
+    }
+
     pub(super) fn pins(&self) -> &Arc<Pins> {
         &self.pins
     }
 
-    /// Puts the first states of a partition there, unless a batch has changed them already.
+    /// What there is for checkpoints, once states are kept.
+    pub(super) fn kept(&self) -> Option<&Kept> {
+        self.kept.get()
+    }
+
+    pub(super) fn logs_mapped(&self) -> bool {
+        self.kept().is_some_and(|kept| kept.logs_mapped)
+    }
+
+    /// Keeps the states in checkpoints from now on.
+    pub(super) fn keep(&self, kept: Kept) {
+        for map in &self.partitions {
+            map.lock().log_changes();
+        }
+        let _once = self.kept.set(kept);
+    }
+
+    /// The batch whose states were restored.
+    pub(crate) fn restored(&self) -> Option<Time> {
+        self.restored.get().copied()
+    }
+
+    pub(super) fn set_restored(&self, time: Time) {
+        let _once = self.restored.set(time);
+    }
+
+    /// What is done once, before the first batch changes anything.
+    pub(super) fn begin(&self) {
+        let Some(kept) = self.kept().filter(|_| self.restored().is_none()) else { return };
+        kept.first_batch.call_once(|| {
+            // Left by a program that has not completed its first batch.
+            let initial = kept.initial();
+            if initial.exists()
+                && let Err(error) = fs::remove_dir_all(&initial)
+            {
+                panic!("cannot remove {}: {error}", initial.display());
+            }
+        });
+    }
+
+    /// Puts the first states of a partition there, unless a batch has changed them already. Where states are kept they
+    /// are written like a snapshot of the time before.
     pub(crate) fn load(&self, partition: usize, states: impl Iterator<Item = (K, S)>, time: Time) {
+        self.begin();
         // The states may come from another store, so that no lock is held while they are read.
         if self.partitions[partition].lock().applied().is_none() {
             let states: Vec<_> = states.collect();
             let mut map = self.partitions[partition].lock();
             if map.applied().is_none() {
                 map.load(states.into_iter(), time);
+                if let Some(kept) = self.kept()
+                    && let Err(error) = write_initial(kept, &map, partition, time)
+                {
+                    panic!("the initial states cannot be kept: {error}");
+                }
             }
         }
+    }
+
+    /// Whether all partitions have applied the batch at `time`.
+    pub(super) fn is_applied(&self, time: Time) -> bool {
+        self.partitions.iter().all(|map| map.lock().applied() >= Some(time))
+    }
+
+    /// What the batch at `time` changed, for the log.
+    pub(super) fn take_log(&self, time: Time) -> Option<Vec<u8>> {
+        let changes: Vec<PartitionChanges> =
+            self.partitions.iter().map(|map| map.lock().take_log(time).unwrap_or_default()).collect();
+        encode_batch(self.kept()?.layout(), &changes)
+    }
+
+    /// The number of keys in all partitions.
+    pub(super) fn keys(&self) -> u64 {
+        self.partitions.iter().map(|map| map.lock().len() as u64).sum()
     }
 
     /// Keeps the states after the batch at `time` readable, from before the next batch is applied.
@@ -82,4 +229,22 @@ impl<K: Key, S: Wire> StateStore<K, S> {
     pub(crate) fn at(&self, partition: usize, pin: &Pin) -> Vec<(K, S)> {
         self.partitions[partition].lock().at(pin.time)
     }
+}
+
+fn write_initial<K: Key, S: Wire>(
+    kept: &Kept,
+    map: &StateMap<K, S>,
+    partition: usize,
+    time: Time,
+) -> Result<(), StateError> {
+    let dir = kept.initial();
+    snapshot::ensure(&dir)?;
+    // Before the first batch, but with its time of use.
+    let header = kept.header(time - crate::time::milliseconds(1), partition);
+    let mut writer = SnapshotWriter::create(&dir, &header)?;
+    for (key, state) in map.iter() {
+        writer.put(key, state, time)?;
+    }
+    writer.finish()?;
+    Ok(())
 }

@@ -9,7 +9,8 @@ use parking_lot::Mutex;
 use crate::{
     input::Batch,
     output::{
-        BatchIdentity, Begin, Committed, PartitionIdentity, PartitionRecords, Sink, SinkError, SinkTransaction,
+        BatchIdentity, Begin, Committed, PartitionIdentity, PartitionRecords, Sink, SinkError,
+        SinkTransaction,
     },
 };
 

@@ -17,11 +17,11 @@ use std::{
 use dstreams_rdd::{Data, RddContext, RddOptions};
 use parking_lot::Mutex;
 
+use self::scripted::ScriptedSource;
 pub use self::{
     lineage::{StreamReport, lineage},
     memory_sink::MemorySink,
 };
-use self::scripted::ScriptedSource;
 use crate::{
     clock::{Clock as _, ManualClock, SystemClock},
     config::{Config, keys},

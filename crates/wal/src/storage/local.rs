@@ -42,7 +42,7 @@ impl Storage for Local {
     fn lock(&self, path: &Path) -> io::Result<Option<Lock>> {
         let file = OpenOptions::new().create(true).truncate(false).write(true).open(path)?;
         match file.try_lock() {
-            Ok(()) => Ok(Some(Box::new(file))),
+            Ok(()) => Ok(Some(Box::new(LocalLock(file)))),
             Err(TryLockError::WouldBlock) => Ok(None),
             Err(TryLockError::Error(cause)) => Err(cause),
         }
@@ -77,6 +77,21 @@ impl Storage for Local {
         let dir = if dir.as_os_str().is_empty() { Path::new(".") } else { dir };
         // Elsewhere a directory cannot be opened as a file, and its entries are durable when their files are.
         if cfg!(unix) { File::open(dir)?.sync_all() } else { Ok(()) }
+    }
+}
+
+/// A locked file.
+struct LocalLock(File);
+
+impl Drop for LocalLock {
+    fn drop(&mut self) {
+        // Closing is not enough: a child of this process, just made and about to become another program, has the file
+        // open too, and the lock with it.
+        if let Err(cause) = self.0.unlock() {
+            tracing::warn!(
+                "a log stays locked until all children of this process have their own program: {cause}"
+            );
+        }
     }
 }
 

@@ -71,7 +71,9 @@ impl From<std::io::Error> for SinkError {
     fn from(error: std::io::Error) -> Self {
         use std::io::ErrorKind::{InvalidData, InvalidFilename, InvalidInput, IsADirectory, NotADirectory};
         match error.kind() {
-            InvalidData | InvalidFilename | InvalidInput | IsADirectory | NotADirectory => Self::refused(error),
+            InvalidData | InvalidFilename | InvalidInput | IsADirectory | NotADirectory => {
+                Self::refused(error)
+            }
             _ => Self::unavailable(error),
         }
     }

@@ -2,9 +2,11 @@
 //! `Sink`: an output that takes the records of each partition exactly once, whatever fails and however often it is run.
 
 mod error;
+mod files;
 mod write;
 
 pub use error::SinkError;
+pub use files::{CommittedFile, FileSink, FileTransaction, committed_files, read_committed};
 
 use std::{collections::BTreeSet, sync::Arc};
 

@@ -86,7 +86,10 @@ fn damage_in_the_middle_is_an_error_that_names_file_and_place() {
     bytes[place] ^= 1;
     fs::write(&file, &bytes).unwrap();
     let error = run.try_read(&plan.1).unwrap_err().to_string();
-    assert!(error.contains("log-1-1001 is damaged at byte 56"), "{error}");
+    assert!(
+        error.contains("input-1-1.1 at byte 56 of") && error.contains("log-1-1001 is damaged"),
+        "{error}"
+    );
     drop(run);
     let again = Run::new().blocks.attach(dir.path(), None).unwrap_err().to_string();
     assert!(again.contains("log-1-1001 is damaged at byte 56"), "{again}");

@@ -4,10 +4,12 @@
 
 mod against_a_model;
 mod cleaning;
+mod crashes;
 mod faults;
 mod received_block_handler_suite;
 mod received_block_tracker_suite;
 mod receivers;
+mod threads;
 
 use std::{collections::BTreeMap, path::Path};
 

@@ -18,6 +18,7 @@ use tempfile::tempdir;
 
 use crate::{
     Config, InputInfo, Result, StreamingListener, Time,
+    clock::{Clock as _, SystemClock},
     event::ReceiverInfo,
     receiver::{ReceivedPlan, Receiver, ReceiverHandle, ReceiverOptions},
     source::{ReceivedSource, Source},
@@ -40,7 +41,13 @@ impl Receiver for Given {
 
 /// What outlives the program apart from the log of the stream: its batches.
 #[derive(Clone, Default)]
-struct Batches(Arc<Mutex<(Option<Vec<u8>>, Vec<(Time, ReceivedPlan)>)>>);
+struct Batches(Arc<Mutex<Logged>>);
+
+#[derive(Default)]
+struct Logged {
+    memory: Option<Vec<u8>>,
+    plans: Vec<(Time, ReceivedPlan)>,
+}
 
 /// A source whose batches are logged.
 struct Recovered {
@@ -58,7 +65,7 @@ impl Source for Recovered {
 
     fn plan(&self, time: Time) -> Result<Option<ReceivedPlan>> {
         let plan = self.source.plan(time)?;
-        self.batches.0.lock().1.extend(plan.clone().map(|plan| (time, plan)));
+        self.batches.0.lock().plans.extend(plan.clone().map(|plan| (time, plan)));
         Ok(plan)
     }
 
@@ -72,9 +79,9 @@ impl Source for Recovered {
 
     fn start(&self) -> Result<()> {
         let mut batches = self.batches.0.lock();
-        match &batches.0 {
-            Some(memory) => self.source.restore(memory, batches.1.clone())?,
-            None => batches.0 = Some(self.source.memory()),
+        match &batches.memory {
+            Some(memory) => self.source.restore(memory, batches.plans.clone())?,
+            None => batches.memory = Some(self.source.memory()),
         }
         self.source.start()
     }
@@ -123,7 +130,7 @@ impl Program {
             config.set(key, value).unwrap();
         }
         let test = TestContext::with(config, seconds(1)).unwrap();
-        let before = batches.0.lock().1.last().map_or(Time::ZERO, |(time, _)| *time);
+        let before = batches.0.lock().plans.last().map_or(Time::ZERO, |(time, _)| *time);
         test.clock().advance(before - Time::ZERO);
         let (started, handles) = channel();
         let stream = test.context().stream("receiver_stream", |context| {
@@ -184,7 +191,9 @@ fn single_records_are_logged_with_their_block() {
     handle.store_many(&mut texts(&["a", "b"])).unwrap();
     program.test.clock().advance(crate::time::milliseconds(200));
     // The block is stored on a thread of its own.
+    let begun = SystemClock.now();
     while handle.last_stored().is_none() {
+        assert!(SystemClock.now() - begun < seconds(60), "the block is stored");
         std::thread::yield_now();
     }
     drop(program);

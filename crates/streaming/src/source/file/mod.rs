@@ -175,7 +175,11 @@ impl<R: FileReader> Source for FileSource<R> {
             tracing::warn!(%took, directories = %self.listing, "listing takes longer than the batch interval; monitor fewer files or make longer batches");
             problems.push(format!("listing took {took}, longer than the batch interval"));
         }
-        let files = self.selection.lock().select(time, listed.files);
+        let files = {
+            let mut selection = self.selection.lock();
+            selection.set_ahead(self.clock.ahead());
+            selection.select(time, listed.files)
+        };
         for file in files.iter().filter(|file| file.length == 0) {
             self.problems.report(&FileProblem::new(time, file, FileFault::Empty));
         }

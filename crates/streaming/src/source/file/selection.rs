@@ -13,6 +13,8 @@ pub(super) struct Selection {
     initial_ignore: Time,
     interval: Duration,
     window: Duration,
+    /// How far batch times are ahead of the times of files.
+    ahead: Duration,
     /// The batch that took each file.
     recent: BTreeMap<OsString, Time>,
 }
@@ -22,12 +24,23 @@ impl Selection {
     pub(super) fn new(initial_ignore: Time, interval: Duration, min_remember: Duration) -> Self {
         let step = interval.as_millis().max(1);
         let intervals = min_remember.as_millis().max(1).saturating_add(step - 1) / step;
-        Self { initial_ignore, interval, window: interval * intervals, recent: BTreeMap::new() }
+        Self {
+            initial_ignore,
+            interval,
+            window: interval * intervals,
+            ahead: Duration::ZERO,
+            recent: BTreeMap::new(),
+        }
     }
 
     /// How far back from a batch a file may have been modified to be taken.
     pub(super) fn window(&self) -> Duration {
         self.window
+    }
+
+    /// Says how far batch times are ahead of the times of files.
+    pub(super) fn set_ahead(&mut self, ahead: Duration) {
+        self.ahead = ahead;
     }
 
     /// Files that were not modified after this time are never taken.
@@ -55,7 +68,8 @@ impl Selection {
         let threshold = self.initial_ignore.max(time - self.window);
         let mut selected = listed;
         selected.retain(|file| {
-            file.modified > threshold && file.modified <= time && !self.recent.contains_key(&file.path)
+            let modified = file.modified + self.ahead;
+            modified > threshold && modified <= time && !self.recent.contains_key(&file.path)
         });
         self.recent.extend(selected.iter().map(|file| (file.path.clone(), time)));
         selected

@@ -56,6 +56,11 @@ pub(crate) fn create(dir: &Path) -> Result<(), StateError> {
     if dir.exists() {
         fs::remove_dir_all(dir).map_err(StateError::io("clear", dir))?;
     }
+    ensure(dir)
+}
+
+/// As [`create`], with what is there left in place.
+pub(super) fn ensure(dir: &Path) -> Result<(), StateError> {
     dstreams_wal::create_dir(PLACE, dir).map_err(StateError::io("create", dir))
 }
 

@@ -63,14 +63,10 @@ impl PartReader {
         &self.header
     }
 
-    /// Bytes of the file.
-    pub(crate) fn length(&self) -> u64 {
-        self.length
-    }
-
-    /// The file and the block that is being read.
-    pub(crate) fn place(&self) -> (&Path, u64) {
-        (&self.path, self.offset)
+    /// Where the block that was read last begins.
+    #[cfg(test)]
+    pub(super) fn offset(&self) -> u64 {
+        self.offset
     }
 
     /// The entries of the next block; nothing after the last one.
@@ -132,7 +128,25 @@ pub(crate) struct Entries<'a> {
     time: Time,
 }
 
+/// The file and the block that something was read from.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Place<'a> {
+    path: &'a Path,
+    offset: u64,
+}
+
+impl Place<'_> {
+    /// An error of what was read here.
+    pub(crate) fn unreadable(&self, cause: StateError) -> StateError {
+        StateError::Unreadable { path: self.path.to_owned(), offset: self.offset, cause: Box::new(cause) }
+    }
+}
+
 impl<'a> Entries<'a> {
+    pub(crate) fn place(&self) -> Place<'a> {
+        Place { path: self.path, offset: self.offset }
+    }
+
     fn entry(&mut self) -> Result<Entry<'a>, CutShort> {
         let (key, state) = (self.input.number()?, self.input.number()?);
         let used = Time::from_millis(self.time.as_millis().wrapping_sub(self.input.signed()?));
@@ -184,14 +198,9 @@ impl<K: DeserializeOwned, S: DeserializeOwned> SnapshotReader<K, S> {
             self.ended = true;
             return Ok(());
         };
-        let (path, offset) = (entries.path, entries.offset);
+        let place = entries.place();
         for entry in entries {
-            let entry = entry?;
-            self.block.push(entry.values().map_err(|cause| StateError::Unreadable {
-                path: path.to_owned(),
-                offset,
-                cause: Box::new(cause),
-            })?);
+            self.block.push(entry?.values().map_err(|cause| place.unreadable(cause))?);
         }
         self.block.reverse();
         Ok(())

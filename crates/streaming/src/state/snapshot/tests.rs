@@ -107,7 +107,7 @@ fn a_damaged_block_is_named_by_its_offset() {
     let mut reader = PartReader::open(&path).expect("it opens");
     reader.next_block().expect("it is read");
     reader.next_block().expect("it is read");
-    let (_, second) = reader.place();
+    let second = reader.offset();
     let mut bytes = fs::read(&path).expect("it is there");
     bytes[usize::try_from(second).expect("it is small") + 100] ^= 1;
     fs::write(&path, &bytes).expect("it is written");

@@ -1,0 +1,181 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Makes a snapshot of the one before and what the batches since then changed, beside the batches that go on.
+//!
+//! Only bytes are compared and copied, unless keys have moved to other partitions or types have changed since: then what
+//! was stored before is read and written anew. Memory is taken for the changes, not for the states.
+
+use std::{collections::HashMap, path::Path};
+
+use dstreams_rdd::{Key, Partitioner, Wire, key_hash};
+
+use super::{
+    changes::{BatchChanges, KeyChange, PartitionChanges, encode_batch},
+    codec::{decode, encode},
+    error::StateError,
+    snapshot::{self, PartReader, PartWriter, Written},
+    store::Kept,
+};
+use crate::time::Time;
+
+/// What has become of a key since the snapshot before.
+enum Since<'a> {
+    Put { state: &'a [u8], used: Time },
+    Touched { used: Time },
+    Removed,
+}
+
+/// By partition and key.
+type Folded<'a> = Vec<HashMap<&'a [u8], Since<'a>, foldhash::fast::RandomState>>;
+
+/// Writes keys and states the way this program does.
+pub(super) struct Rewriter<'a, K> {
+    pub(super) kept: &'a Kept,
+    pub(super) partitioner: &'a dyn Partitioner<K>,
+}
+
+/// A key and its state, or nothing for one that is touched or removed, as this program writes them.
+#[derive(Default)]
+struct Rewritten {
+    partition: usize,
+    key: Vec<u8>,
+    state: Vec<u8>,
+}
+
+impl<K: Key> Rewriter<'_, K> {
+    fn rewrite<S: Wire>(
+        &self,
+        key: &[u8],
+        state: Option<&[u8]>,
+        into: &mut Rewritten,
+    ) -> Result<(), StateError> {
+        let key: K = decode(key)?;
+        into.key.clear();
+        into.state.clear();
+        encode(&key, &mut into.key)?;
+        if let Some(state) = state {
+            encode(&decode::<S>(state)?, &mut into.state)?;
+        }
+        into.partition = self.partitioner.partition(&key, key_hash(&key));
+        Ok(())
+    }
+
+    /// The changes of a batch in the layout of this program.
+    pub(super) fn changes<S: Wire>(&self, bytes: Vec<u8>) -> Result<Vec<u8>, StateError> {
+        let batch = BatchChanges::decode(&bytes)?;
+        if batch.layout == self.kept.layout() {
+            return Ok(bytes);
+        }
+        let mut partitions = vec![PartitionChanges::default(); self.kept.schema.partitions];
+        let mut new = Rewritten::default();
+        for change in batch.parts.iter().flat_map(|part| part.keys()) {
+            let change = change?;
+            let (key, state) = match change {
+                KeyChange::Put { key, state, .. } => (key, Some(state)),
+                KeyChange::Touch { key } | KeyChange::Remove { key } => (key, None),
+            };
+            self.rewrite::<S>(key, state, &mut new)?;
+            let change = match change {
+                KeyChange::Put { new: is_new, .. } => {
+                    KeyChange::Put { key: &new.key, state: &new.state, new: is_new }
+                }
+                KeyChange::Touch { .. } => KeyChange::Touch { key: &new.key },
+                KeyChange::Remove { .. } => KeyChange::Remove { key: &new.key },
+            };
+            change.encode(&mut partitions[new.partition].keys);
+        }
+        // What is left is empty when nothing but mapped records was logged.
+        Ok(encode_batch(self.kept.layout(), &partitions).unwrap_or_default())
+    }
+
+    /// Writes the states of `base` with the changes to the files of `dir`, as those after the batch at `time`.
+    pub(super) fn merge<S: Wire>(
+        &self,
+        dir: &Path,
+        time: Time,
+        base: Option<&Path>,
+        changes: &[(Time, Vec<u8>)],
+    ) -> Result<Written, StateError> {
+        let mut folded = fold(self.kept.schema.partitions, changes)?;
+        snapshot::create(dir)?;
+        let mut writers = (0..folded.len())
+            .map(|partition| PartWriter::create(dir, &self.kept.header(time, partition)))
+            .collect::<Result<Vec<_>, _>>()?;
+        if let Some(base) = base {
+            for path in snapshot::parts(base)? {
+                self.copy::<S>(&mut PartReader::open(&path)?, &mut folded, &mut writers)?;
+            }
+        }
+        let mut written = Written::default();
+        for (changed, mut writer) in folded.into_iter().zip(writers) {
+            for (key, since) in changed {
+                if let Since::Put { state, used } = since {
+                    writer.put(key, state, used)?;
+                }
+            }
+            let part = writer.finish()?;
+            written.keys += part.keys;
+            written.bytes += part.bytes;
+        }
+        Ok(written)
+    }
+
+    /// Copies the entries of a file that are still there. What has been looked up in `folded` is there no more.
+    fn copy<S: Wire>(
+        &self,
+        reader: &mut PartReader,
+        folded: &mut Folded<'_>,
+        writers: &mut [PartWriter],
+    ) -> Result<(), StateError> {
+        let same = reader.header().layout == self.kept.layout();
+        let partition = reader.header().partition;
+        let mut new = Rewritten::default();
+        while let Some(block) = reader.next_block()? {
+            let place = block.place();
+            for entry in block {
+                let entry = entry?;
+                let (partition, key, state) = if same {
+                    (partition, entry.key, entry.state)
+                } else {
+                    self.rewrite::<S>(entry.key, Some(entry.state), &mut new)
+                        .map_err(|cause| place.unreadable(cause))?;
+                    (new.partition, &new.key[..], &new.state[..])
+                };
+                let writer = &mut writers[partition];
+                match folded[partition].remove(key) {
+                    None => writer.put(key, state, entry.used)?,
+                    Some(Since::Touched { used }) => writer.put(key, state, used)?,
+                    Some(Since::Put { state, used }) => writer.put(key, state, used)?,
+                    Some(Since::Removed) => {}
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What all batches together have done to each key.
+fn fold(partitions: usize, changes: &[(Time, Vec<u8>)]) -> Result<Folded<'_>, StateError> {
+    let mut folded: Folded<'_> = (0..partitions).map(|_| HashMap::default()).collect();
+    for (time, bytes) in changes.iter().filter(|(_, bytes)| !bytes.is_empty()) {
+        for part in BatchChanges::decode(bytes)?.parts {
+            let Some(keys) = folded.get_mut(part.partition) else {
+                return Err(StateError::DamagedChanges { offset: 0, problem: "there is no such partition" });
+            };
+            for change in part.keys() {
+                match change? {
+                    KeyChange::Put { key, state, .. } => {
+                        drop(keys.insert(key, Since::Put { state, used: *time }))
+                    }
+                    KeyChange::Remove { key } => drop(keys.insert(key, Since::Removed)),
+                    KeyChange::Touch { key } => {
+                        match keys.entry(key).or_insert(Since::Touched { used: *time }) {
+                            Since::Put { used, .. } | Since::Touched { used } => *used = *time,
+                            Since::Removed => {}
+                        }
+                    }
+                }
+            }
+        }
+    }
+    Ok(folded)
+}
