@@ -75,6 +75,7 @@ pub(super) fn compare(program: &Program, feed: &Feed) -> Result<Verdict> {
     same_sums(&mut verdict, "SQLite sums", &expected, &sqlite.sums()?);
     let interval = i64::try_from(program.interval.as_millis())?;
     by_batch(&mut verdict, interval, &sqlite, &events)?;
+    same_events(&mut verdict, "files", feed, &results::files(&program.output())?);
     if let Some(url) = &program.postgres {
         let (events, sums) = results::postgres(url)?;
         same_events(&mut verdict, "PostgreSQL", feed, &events);

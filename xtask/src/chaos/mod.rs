@@ -53,6 +53,9 @@ pub(crate) struct Options {
     /// Length of a batch in milliseconds
     #[arg(long, value_name = "MS")]
     interval: Option<u64>,
+    /// The program under test, where it is built already
+    #[arg(long, value_name = "PATH")]
+    program: Option<PathBuf>,
     /// Keep what was written, also when all is well
     #[arg(long)]
     keep: bool,
@@ -63,7 +66,7 @@ const HOME: &str = "target/chaos";
 
 /// Does what the options say: ten kills if they say nothing.
 pub(crate) fn run(root: &Path, options: &Options) -> Result<()> {
-    let arena = Arena::open(root)?;
+    let arena = Arena::open(root, options.program.as_deref())?;
     if options.fault_points {
         points::run(&arena, &options.point, options.keep)?;
     }
@@ -78,7 +81,7 @@ pub(crate) fn run(root: &Path, options: &Options) -> Result<()> {
 
 /// The step of `cargo xtask test`: ten kills, the fault points, the cases.
 pub(crate) fn check(root: &Path) -> Result<()> {
-    let arena = Arena::open(root)?;
+    let arena = Arena::open(root, None)?;
     let options = Options {
         kills: Some(10),
         seed: 1,
@@ -87,6 +90,7 @@ pub(crate) fn check(root: &Path) -> Result<()> {
         cases: false,
         case: String::new(),
         interval: None,
+        program: None,
         keep: false,
     };
     kills::run(&arena, &options)?;
@@ -102,8 +106,8 @@ struct Arena {
 }
 
 impl Arena {
-    fn open(root: &Path) -> Result<Self> {
-        let program = program::build(root)?;
+    fn open(root: &Path, program: Option<&Path>) -> Result<Self> {
+        let program = program.map_or_else(|| program::build(root), |built| Ok(built.to_owned()))?;
         let home = root.join(HOME);
         let postgres = match Postgres::start() {
             Ok(server) => Some(server),

@@ -6,6 +6,7 @@ use std::path::Path;
 use dstreams::{
     postgres::postgres::{Client, NoTls},
     sqlite::rusqlite::{Connection, OpenFlags},
+    streaming::read_committed,
 };
 
 use crate::Result;
@@ -107,4 +108,16 @@ pub(super) fn postgres(url: &str) -> Result<(Vec<EventRow>, Vec<KeyRow>)> {
     let sums = client.query("SELECT key, n, sum FROM sums", &[])?;
     let sums = sums.iter().map(|row| KeyRow { batch: 0, key: row.get(0), n: row.get(1), sum: row.get(2) });
     Ok((events.collect(), sums.collect()))
+}
+
+/// The files that count.
+pub(super) fn files(output: &Path) -> Result<Vec<EventRow>> {
+    let text = String::from_utf8(read_committed(output.join("files"))?)?;
+    text.lines().map(|line| parse(line).ok_or_else(|| format!("a file has the line {line:?}").into())).collect()
+}
+
+fn parse(line: &str) -> Option<EventRow> {
+    let fields: Vec<i64> = line.split(' ').map(|field| field.parse().ok()).collect::<Option<_>>()?;
+    let [source, number, key, value] = fields[..] else { return None };
+    Some(EventRow { batch: None, source, number, key, value })
 }

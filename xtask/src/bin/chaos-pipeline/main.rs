@@ -77,6 +77,7 @@ fn build(ssc: &StreamingContext) -> Result<()> {
     let number = |key: &str, default: u64| config.text(key).and_then(|text| text.parse().ok()).unwrap_or(default);
     let (input, output) = (path("app.input")?, path("app.output")?);
     let outputs = Outputs {
+        files: output.join("files"),
         sqlite: output.join("results.db"),
         postgres: config.text("app.postgres").map(str::to_owned),
         panic_every: config.text("app.panicEvery").and_then(|text| text.parse().ok()),

@@ -7,7 +7,7 @@ use std::{
 };
 
 use dstreams::{
-    DStream, Data, Duration,
+    DStream, Data, Duration, FileSink,
     postgres::PostgresSink,
     sqlite::{
         SqliteSink,
@@ -19,8 +19,9 @@ use dstreams::{
 
 use crate::event::{Event, Sum};
 
-/// The databases.
+/// The databases, and a directory.
 pub(crate) struct Outputs {
+    pub(crate) files: PathBuf,
     pub(crate) sqlite: PathBuf,
     pub(crate) postgres: Option<String>,
     /// Every so many times, the task that adds up sums panics when it has written them.
@@ -39,6 +40,11 @@ impl Outputs {
             row.execute((batch, event.source, event.number, event.key, event.value))
         });
         events.write_to(sink.setup(format!("CREATE TABLE IF NOT EXISTS events {EVENTS}"))).named("events");
+        let file = FileSink::new(&self.files, |event: &Event, out| {
+            let Event { source, number, key, value } = event;
+            out.extend(format!("{source} {number} {key} {value}\n").bytes());
+        });
+        events.write_to(file.merge(4, 1 << 20)).named("files");
         if let Some(url) = &self.postgres {
             let columns = ["source", "number", "key", "value"];
             let sink = PostgresSink::new(url, "events", columns, |event: Event, row| {
