@@ -199,6 +199,9 @@ impl Worker {
         // What the batch is made of is written down before anything is made of it.
         if let Some(Err(error)) = keeper.map(|keeper| keeper.planned(&batch)) {
             self.graph.give_back(&batch);
+            // It may be in the log all the same. Without it there would be a hole, and what looks back at it, such as a
+            // window, could never be made again.
+            keeper.inspect(|keeper| keeper.halt());
             return Err(error);
         }
         self.scope.batches().write().insert(Arc::clone(&batch));
