@@ -3,9 +3,10 @@
 
 use std::{
     fmt::Write as _,
-    fs::{self, OpenOptions},
+    fs::{self, File, OpenOptions},
     io::Write as _,
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 use super::dice::mix;
@@ -32,12 +33,14 @@ pub(super) struct Feed {
     dir: PathBuf,
     offered: [u64; 3],
     files: u64,
+    /// By how many milliseconds the clock of the machine is said to be ahead.
+    clock: i64,
 }
 
 impl Feed {
     pub(super) fn new(dir: &Path) -> Result<Self> {
         fs::create_dir_all(dir.join("files"))?;
-        Ok(Self { dir: dir.to_owned(), offered: [0; 3], files: 0 })
+        Ok(Self { dir: dir.to_owned(), offered: [0; 3], files: 0, clock: 0 })
     }
 
     /// How many events each source has offered.
@@ -67,7 +70,21 @@ impl Feed {
     fn appear(&self, name: &str, text: &str) -> Result<()> {
         let new = self.dir.join("new");
         fs::write(&new, text)?;
+        if self.clock != 0 {
+            let file = File::options().append(true).open(&new)?;
+            let offset = Duration::from_millis(self.clock.unsigned_abs());
+            let now = file.metadata()?.modified()?;
+            file.set_modified(if self.clock > 0 { now + offset } else { now - offset })?;
+        }
         Ok(fs::rename(new, self.dir.join(name))?)
+    }
+
+    /// Sets the clock of the machine, as far as the program can tell.
+    pub(super) fn set_clock(&mut self, file: &Path, offset: i64) -> Result<()> {
+        self.clock = offset;
+        let new = file.with_extension("new");
+        fs::write(&new, offset.to_string())?;
+        Ok(fs::rename(new, file)?)
     }
 }
 

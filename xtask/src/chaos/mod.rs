@@ -66,12 +66,12 @@ const HOME: &str = "target/chaos";
 
 /// Does what the options say: ten kills if they say nothing.
 pub(crate) fn run(root: &Path, options: &Options) -> Result<()> {
-    let arena = Arena::open(root, options.program.as_deref())?;
+    let mut arena = Arena::open(root, options.program.as_deref())?;
     if options.fault_points {
         points::run(&arena, &options.point, options.keep)?;
     }
     if options.cases {
-        cases::run(&arena, &options.case, options.keep)?;
+        cases::run(&mut arena, &options.case, options.keep)?;
     }
     if options.kills.is_some() || !(options.fault_points || options.cases) {
         kills::run(&arena, options)?;
@@ -81,7 +81,7 @@ pub(crate) fn run(root: &Path, options: &Options) -> Result<()> {
 
 /// The step of `cargo xtask test`: ten kills, the fault points, the cases.
 pub(crate) fn check(root: &Path) -> Result<()> {
-    let arena = Arena::open(root, None)?;
+    let mut arena = Arena::open(root, None)?;
     let options = Options {
         kills: Some(10),
         seed: 1,
@@ -95,7 +95,7 @@ pub(crate) fn check(root: &Path) -> Result<()> {
     };
     kills::run(&arena, &options)?;
     points::run(&arena, "", false)?;
-    cases::run(&arena, "", false)
+    cases::run(&mut arena, "", false)
 }
 
 /// What all runs share: the program, a place, a server.

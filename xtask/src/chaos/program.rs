@@ -90,7 +90,8 @@ impl Program {
             set(key, value);
         }
         command.envs(environment.iter().copied());
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(File::create(&log)?);
+        // It ends when this process is gone, and with it the other end.
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(File::create(&log)?);
         let mut child = command.spawn()?;
         let lines = BufReader::new(child.stdout.take().ok_or("no standard output")?).lines();
         let (sender, said) = channel();
@@ -138,9 +139,8 @@ impl Life {
     /// Asks it to process what it has and to stop.
     pub(super) fn ask_to_stop(&self) -> Result<()> {
         let id = self.child.id().to_string();
-        let status = Command::new("kill").args(["-TERM", &id]).stderr(Stdio::null()).status()?;
         // It may have ended just now, which its exit status tells.
-        let _ = status;
+        Command::new("kill").args(["-TERM", &id]).stderr(Stdio::null()).status()?;
         Ok(())
     }
 

@@ -21,13 +21,13 @@ use dstreams::{
     rdd::RddOptions,
     streaming::{
         Error, FileStreamOptions, State, StateSpec, TextLines,
+        clock::SteadyClock,
         config::{CommandLine, keys},
         event::BatchInfo,
     },
 };
 
 use crate::{
-    clock::SetClock,
     event::{Event, Sum, add, subtract},
     journal::Journal,
     numbers::Numbers,
@@ -37,17 +37,22 @@ use crate::{
 const NAME: &str = "chaos-pipeline";
 
 fn main() -> Result<()> {
+    std::thread::spawn(|| {
+        // Whoever started it holds the other end, and is gone when that is.
+        let _ = std::io::copy(&mut std::io::stdin(), &mut std::io::sink());
+        std::process::exit(3);
+    });
     let CommandLine::Run(config) = Config::load(NAME, std::env::args_os().skip(1))? else {
         return dstreams::run(NAME, build);
     };
     match config.text("app.clock") {
         None => dstreams::run(NAME, build),
-        Some(offset) => run_with_clock(SetClock { offset: offset.into() }, config),
+        Some(offset) => run_with_clock(clock::set_by(offset.into()), config),
     }
 }
 
 /// As `dstreams::run`, with another clock than that of the system. It runs until it fails or is killed.
-fn run_with_clock(clock: SetClock, config: Config) -> Result<()> {
+fn run_with_clock(clock: SteadyClock, config: Config) -> Result<()> {
     dstreams::log::to_stderr(dstreams::log::Level::INFO);
     let options = RddOptions {
         threads: config.get(&keys::MASTER).threads(),
