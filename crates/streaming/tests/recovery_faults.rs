@@ -1,10 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
-//! A step of what makes batches durable fails in one context, and another one goes on in its checkpoint directory.
+//! A step on the way of a batch fails in one context, and another one goes on in its checkpoint directory.
 
-use std::path::Path;
+use std::{
+    path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
 
 use dstreams_streaming::{
-    Config,
+    BoxError, Config,
     testing::{Collected, TestContext},
     time::{Duration, seconds},
 };
@@ -39,4 +45,30 @@ fn a_batch_that_cannot_be_logged_leaves_no_hole_for_windows_to_look_at() {
     let times: Vec<i64> = seen.timed().into_iter().map(|(time, _)| time).collect();
     assert_eq!(times, [3000, 4000, 5000]);
     assert_eq!(seen.batches(), [[1, 2, 3], [2, 3, 4], [3, 4, 5]]);
+}
+
+// INVARIANT 20
+#[test]
+fn a_batch_whose_jobs_cannot_be_made_is_made_by_the_next_process() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let broken = Arc::new(AtomicBool::new(true));
+    let program = |start| {
+        let (test, seen) = windows(dir.path(), start);
+        let (ones, broken) = (test.input(vec![vec![1]; 9]), Arc::clone(&broken));
+        let fragile = ones.try_transform(move |rdd, time| {
+            let fails = time.as_millis() == 3000 && broken.load(Ordering::Relaxed);
+            if fails { Err(BoxError::from("the table is gone")) } else { Ok(rdd) }
+        });
+        fragile.print();
+        (test, seen)
+    };
+    let (test, _) = program(seconds(0));
+    test.run(2).expect("all is well");
+    let error = test.run(1).expect_err("the third batch cannot be made").to_string();
+    assert!(error.contains("the table is gone"), "{error}");
+    drop(test);
+    broken.store(false, Ordering::Relaxed);
+    let (test, seen) = program(seconds(4));
+    test.catch_up().expect("the table is back");
+    assert_eq!(seen.timed(), [(3000, vec![1, 2, 3]), (4000, vec![2, 3, 4])]);
 }
