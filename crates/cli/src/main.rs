@@ -22,7 +22,7 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Count words in a live stream: generated text, a socket, or a watched directory.
+    /// Watch a live stream: count words (generated text, a socket, a watched directory), or `demo retail`.
     Demo(demo::Options),
     /// Look into a checkpoint directory, or compare it with a program.
     Checkpoint(checkpoint::Options),

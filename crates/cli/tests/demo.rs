@@ -2,81 +2,31 @@
 //! The binary itself, over real sockets and real files, stopped by real signals.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
+mod process;
+
 use std::{
     fs,
-    io::{BufRead, BufReader, Read, Write},
+    io::{BufReader, Write},
     net::TcpListener,
     os::fd::OwnedFd,
-    process::{Child, ChildStdout, Command, ExitStatus, Stdio},
+    process::ChildStdout,
 };
 
-/// A running `dstreams demo`.
-struct Demo {
-    process: Child,
-    stdout: BufReader<ChildStdout>,
-    seen: String,
-}
+use process::Demo;
 
-impl Demo {
-    fn start(arguments: &[&str]) -> Self {
-        let mut process = Command::new(env!("CARGO_BIN_EXE_dstreams"))
-            .arg("demo")
-            .args(arguments)
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let stdout = BufReader::new(process.stdout.take().unwrap());
-        Self { process, stdout, seen: String::new() }
-    }
-
-    /// Reads on until `enough` is true of the last line; fails when the output ends before.
-    fn read_until(&mut self, enough: impl Fn(&str) -> bool) {
-        loop {
-            let mut line = String::new();
-            assert_ne!(self.stdout.read_line(&mut line).unwrap(), 0, "the demo ended early:\n{}", self.seen);
-            self.seen.push_str(&line);
-            if enough(&line) {
-                return;
-            }
+/// Reads rows until their records add up to `records`.
+fn read_records(demo: &mut Demo, records: u64) {
+    let mut sum = 0;
+    while sum < records {
+        let mut row = None;
+        while row.is_none() {
+            let before = demo.seen.len();
+            demo.read_until(|_| true);
+            row = records_of(&demo.seen[before..]);
         }
+        sum += row.unwrap_or(0);
     }
-
-    /// Reads rows until their records add up to `records`.
-    fn read_records(&mut self, records: u64) {
-        let mut sum = 0;
-        while sum < records {
-            let mut row = None;
-            while row.is_none() {
-                let before = self.seen.len();
-                self.read_until(|_| true);
-                row = records_of(&self.seen[before..]);
-            }
-            sum += row.unwrap_or(0);
-        }
-        assert_eq!(sum, records, "{}", self.seen);
-    }
-
-    fn signal(&self, name: &str) {
-        let status = Command::new("kill").args([name, &self.process.id().to_string()]).status().unwrap();
-        assert!(status.success());
-    }
-
-    /// All of the output, standard error, and how it ended.
-    fn finish(mut self) -> (String, String, ExitStatus) {
-        self.stdout.read_to_string(&mut self.seen).unwrap();
-        let mut errors = String::new();
-        self.process.stderr.take().unwrap().read_to_string(&mut errors).unwrap();
-        let status = self.process.wait().unwrap();
-        (std::mem::take(&mut self.seen), errors, status)
-    }
-}
-
-impl Drop for Demo {
-    fn drop(&mut self) {
-        // A test that failed half-way must not leave a process behind; one that has ended cannot be killed.
-        let _ = self.process.kill();
-    }
+    assert_eq!(sum, records, "{}", demo.seen);
 }
 
 /// The records of a row of the table: a time of day, then a number.
@@ -118,7 +68,7 @@ fn a_socket_source_is_read_until_a_signal_comes() {
     let mut demo = Demo::start(&["--source", &source, "--interval", "100ms"]);
     let (mut connection, _) = server.accept().unwrap();
     connection.write_all("to be or\nnot to be\n\nlast\n".as_bytes()).unwrap();
-    demo.read_records(4);
+    read_records(&mut demo, 4);
     demo.signal("-TERM");
     let (output, errors, status) = demo.finish();
     assert!(status.success(), "{errors}");
@@ -137,7 +87,7 @@ fn a_source_that_is_not_there_yet_is_waited_for() {
     let server = TcpListener::bind(address).unwrap();
     let (mut connection, _) = server.accept().unwrap();
     connection.write_all(b"here\n").unwrap();
-    demo.read_records(1);
+    read_records(&mut demo, 1);
     demo.signal("-INT");
     let (_, errors, status) = demo.finish();
     assert!(status.success(), "{errors}");
@@ -176,7 +126,7 @@ fn files_moved_into_a_directory_are_counted() {
         fs::write(staging.join(name), text).unwrap();
         fs::rename(staging.join(name), incoming.join(name)).unwrap();
     }
-    demo.read_records(3);
+    read_records(&mut demo, 3);
     demo.signal("-INT");
     let (output, errors, status) = demo.finish();
     fs::remove_dir_all(&directory).unwrap();

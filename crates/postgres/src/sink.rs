@@ -20,6 +20,9 @@ use crate::{commits, copy::CopyRow, error::sink_error};
 /// How long identities are kept. A batch that is older is never run again: its input is gone.
 const KEEP: Duration = minutes(7 * 24 * 60);
 
+/// How long a connection that was idle may take to say that it is alive.
+const ANSWERED_WITHIN: std::time::Duration = std::time::Duration::from_secs(5);
+
 /// How many bytes of rows are sent at once.
 const SENT_AT_ONCE: usize = 1 << 16;
 
@@ -174,8 +177,9 @@ impl<T: 'static> PostgresSink<T> {
     /// Makes new connections as the options say now.
     fn connected(mut self) -> Self {
         let Options { url, setup, .. } = self.options.clone();
-        self.options.pool =
-            ConnectionPool::new(move || open(&url, &setup)).check(|client| !client.is_closed());
+        self.options.pool = ConnectionPool::new(move || open(&url, &setup))
+            // A connection that was lost while nobody used it would cost an attempt each.
+            .check(|client| client.is_valid(ANSWERED_WITHIN).is_ok());
         self
     }
 }
@@ -217,9 +221,10 @@ fn copy<T>(
     encode: &impl Fn(T, &mut CopyRow),
 ) -> Result<u64, BoxError> {
     let Some(merge) = &options.merge else { return copy_into(client, records, table, columns, encode) };
+    // Once for each connection: a table for each partition would fill the catalogs of the server.
     let staging = merge.columns.as_ref().map_or_else(
-        || format!("CREATE TEMP TABLE staged ON COMMIT DROP AS SELECT {columns} FROM {table} WITH NO DATA"),
-        |columns| format!("CREATE TEMP TABLE staged ({columns}) ON COMMIT DROP"),
+        || format!("CREATE TEMP TABLE IF NOT EXISTS staged ON COMMIT DELETE ROWS AS SELECT {columns} FROM {table} WITH NO DATA"),
+        |columns| format!("CREATE TEMP TABLE IF NOT EXISTS staged ({columns}) ON COMMIT DELETE ROWS"),
     );
     client.batch_execute(&staging)?;
     let written = copy_into(client, records, "pg_temp.staged", columns, encode)?;
@@ -307,8 +312,9 @@ impl<T: 'static> SinkTransaction<T> for PostgresTransaction<T> {
         let Some(connection) = &mut self.connection else { return Err(ended()) };
         let is_new = commits::insert(connection, &self.partition, &positions.positions());
         if !is_new.map_err(sink_error)? {
-            // Somebody else was faster with the same records; ours are rolled back.
-            return Ok(());
+            // Somebody else was faster; ours is rolled back.
+            let committed = commits::of_batch(connection, &self.partition.batch).map_err(sink_error)?;
+            return committed.instead_of(&self.partition);
         }
         if self.partition.partition == 0 {
             commits::prune(connection, &self.partition, self.options.keep).map_err(sink_error)?;

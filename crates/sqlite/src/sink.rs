@@ -232,8 +232,9 @@ impl<T: 'static> SinkTransaction<T> for SqliteTransaction<T> {
         }
         let is_new = commits::insert(&self.connection, &self.partition, &positions.positions());
         if !is_new.map_err(sink_error)? {
-            // Somebody else was faster with the same records; ours are rolled back.
-            return Ok(());
+            // Somebody else was faster; ours is rolled back.
+            let committed = commits::of_batch(&self.connection, &self.partition.batch).map_err(sink_error)?;
+            return committed.instead_of(&self.partition);
         }
         if self.partition.partition == 0 {
             commits::prune(&self.connection, &self.partition, self.options.keep).map_err(sink_error)?;

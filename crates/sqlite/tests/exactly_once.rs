@@ -158,6 +158,31 @@ fn identities_are_kept_as_long_as_batches_may_come_again() {
     assert_eq!(count(&database, "SELECT min(batch_ms) FROM dstreams_commits"), 7_000);
 }
 
+/// Commits a partition of batch 1000 as another process does, while the batch is computed and after the sink was asked.
+fn run_against_another(database: &Path, partition: usize, partitions: usize) -> Result<()> {
+    let test = TestContext::new()?;
+    let other = database.to_owned();
+    let rows = test.input_with(vec![Some(vec![("to", 1)])], 1).map(move |row| {
+        let commit = "INSERT INTO dstreams_commits VALUES ('test', 'totals', 1000, ?1, ?2, '{}', '')";
+        Connection::open(&other).unwrap().execute(commit, (partition, partitions)).unwrap();
+        row
+    });
+    rows.write_to(totals_sink(database)).named("totals");
+    test.run(1)
+}
+
+#[test]
+fn of_two_processes_with_one_batch_the_second_finds_out() {
+    let dir = tempfile::tempdir().unwrap();
+    let database = dir.path().join("totals.db");
+    run_against_another(&database, 0, 1).unwrap();
+    assert_eq!(totals(&database), []);
+    let database = dir.path().join("others.db");
+    let error = run_against_another(&database, 3, 4).unwrap_err().to_string();
+    assert!(error.contains("1 of 4 partitions were written before, and now the batch has 1"), "{error}");
+    assert_eq!(totals(&database), []);
+}
+
 #[test]
 fn a_directory_that_is_missing_is_waited_for() {
     let dir = tempfile::tempdir().unwrap();

@@ -68,7 +68,7 @@ pub enum Error {
         /// What was tried, as a verb.
         action: &'static str,
         /// What the system said.
-        cause: Arc<std::io::Error>,
+        cause: Arc<io::Error>,
     },
 }
 
@@ -181,7 +181,7 @@ impl Error {
         Self::Source(Arc::new(error.into()))
     }
 
-    pub(crate) fn system(action: &'static str, cause: std::io::Error) -> Self {
+    pub(crate) fn system(action: &'static str, cause: io::Error) -> Self {
         Self::System { action, cause: Arc::new(cause) }
     }
 }

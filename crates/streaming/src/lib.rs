@@ -12,6 +12,7 @@ mod error;
 pub mod event;
 mod graph;
 mod input;
+mod local_path;
 mod operator;
 mod output;
 pub mod rate;

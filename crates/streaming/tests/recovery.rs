@@ -6,7 +6,7 @@ use std::{
     path::Path,
     sync::{
         Arc,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
 };
 
@@ -235,10 +235,15 @@ fn a_changed_program_keeps_what_it_still_has_and_says_so() {
     }
     let test = context(dir.path(), seconds(2));
     let ones = numbers(&test, 9).filter(|_| true).map(|n| ('n', n)).map(|pair| pair);
-    ones.update_state_by_key(count).named("young").print();
+    let young = test.collect(&ones.update_state_by_key(count).named("young"));
     let counts = test.collect(&ones.update_state_by_key(count).named("counts"));
     test.run(1).expect("all batches succeed");
     assert_eq!(counts.batches(), [[('n', 3)]]);
+    assert_eq!(
+        young.batches(),
+        [[('n', 1)]],
+        "a new state begins with nothing, although earlier batches are known"
+    );
     let report = test.context().recovery().expect("there was something to go on from");
     let fates: Vec<_> = report
         .rows
@@ -288,6 +293,15 @@ fn a_queue_stream_cannot_be_recovered() {
     assert!(refused.contains("queueStream doesn't support checkpointing"), "{refused}");
 }
 
+#[test]
+fn a_url_of_another_file_system_is_refused() {
+    let test = TestContext::new().expect("an engine");
+    test.context().checkpoint("s3://bucket/orders");
+    numbers(&test, 1).print();
+    let refused = test.run(1).expect_err("it is no directory").to_string();
+    assert!(refused.contains("checkpoints cannot be kept in s3://bucket/orders"), "{refused}");
+}
+
 // CheckpointSuite: recovery with file input stream
 #[test]
 fn files_that_came_while_no_process_was_running_are_read_once() {
@@ -323,4 +337,26 @@ fn files_that_came_while_no_process_was_running_are_read_once() {
     write(7, 7);
     test.run(1).expect("all batches succeed");
     assert_eq!(second.batches().last(), Some(&vec![28]));
+}
+
+#[test]
+fn however_many_batches_were_missed_few_wait_at_a_time() {
+    let dir = directory();
+    let program = |start: i64| {
+        let test = context(dir.path(), seconds(start));
+        let stream = numbers(&test, 1000);
+        let seen = test.collect(&stream);
+        let (context, most) = (test.context().clone(), Arc::new(AtomicUsize::new(0)));
+        let observed = Arc::clone(&most);
+        stream.for_each_rdd(move |_, _| {
+            observed.fetch_max(context.pending_batches().len(), Ordering::Relaxed);
+            Ok(())
+        });
+        (test, seen, most)
+    };
+    program(0).0.run(1).expect("the batch succeeds");
+    let (test, seen, most) = program(500);
+    test.catch_up().expect("all batches succeed");
+    assert_eq!(times(&seen), (2..=500).map(|second| second * 1000).collect::<Vec<_>>());
+    assert!(most.load(Ordering::Relaxed) <= 64, "{} batches waited", most.load(Ordering::Relaxed));
 }

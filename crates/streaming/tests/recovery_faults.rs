@@ -27,7 +27,7 @@ fn windows(dir: &Path, start: Duration) -> (TestContext, Collected<i64>) {
     (test, seen)
 }
 
-// INVARIANT 20
+// INVARIANT 22
 #[test]
 fn a_batch_that_cannot_be_logged_leaves_no_hole_for_windows_to_look_at() {
     let dir = tempfile::tempdir().expect("a directory");
@@ -47,7 +47,7 @@ fn a_batch_that_cannot_be_logged_leaves_no_hole_for_windows_to_look_at() {
     assert_eq!(seen.batches(), [[1, 2, 3], [2, 3, 4], [3, 4, 5]]);
 }
 
-// INVARIANT 20
+// INVARIANT 22
 #[test]
 fn a_batch_whose_jobs_cannot_be_made_is_made_by_the_next_process() {
     let dir = tempfile::tempdir().expect("a directory");

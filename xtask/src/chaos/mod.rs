@@ -108,7 +108,8 @@ struct Arena {
 impl Arena {
     fn open(root: &Path, program: Option<&Path>) -> Result<Self> {
         let program = program.map_or_else(|| program::build(root), |built| Ok(built.to_owned()))?;
-        let home = root.join(HOME);
+        // Two runs at the same time do not meet.
+        let home = root.join(HOME).join(std::process::id().to_string());
         let postgres = match Postgres::start() {
             Ok(server) => Some(server),
             Err(StartError::NotInstalled) if std::env::var_os("CI").is_none() => {
@@ -132,6 +133,13 @@ impl Arena {
         let program = Program { path, home, interval, postgres, settings: Vec::new() };
         let feed = Feed::new(&program.input())?;
         Ok((program, feed))
+    }
+}
+
+impl Drop for Arena {
+    fn drop(&mut self) {
+        // What is kept stays.
+        let _ = fs::remove_dir(&self.home);
     }
 }
 

@@ -18,7 +18,7 @@ const LAYERS: &[(&str, May)] = &[
     ("dstreams-wal", May::Only(&[])),
     ("dstreams-streaming", May::Only(&["dstreams-rdd", "dstreams-wal"])),
     ("dstreams", May::AllBut(&["dstreams-cli", "xtask"])),
-    ("dstreams-cli", May::Only(&["dstreams"])),
+    ("dstreams-cli", May::Only(&["dstreams", "dstreams-test-servers"])),
     ("dstreams-test-servers", May::Only(&[])),
     ("xtask", May::Only(&["dstreams", "dstreams-test-servers"])),
 ];

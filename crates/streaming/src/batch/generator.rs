@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Makes a batch at every multiple of the interval: fixes its input, makes its jobs, hands them to the runner.
 
-use std::{sync::Arc, thread::JoinHandle};
+use std::{collections::VecDeque, sync::Arc, thread::JoinHandle};
 
 use crossbeam_channel::{Receiver, Sender, unbounded};
 use parking_lot::Mutex;
@@ -31,6 +31,8 @@ const CATCH_UP_LIMIT: usize = 64;
 pub(crate) struct Generator {
     messages: Sender<Message>,
     progress: Arc<Progress>,
+    /// The first batch of the clock.
+    first: Time,
     timer: Mutex<Option<RunningTimer>>,
     thread: Mutex<Option<JoinHandle<()>>>,
 }
@@ -41,8 +43,8 @@ pub(crate) enum Message {
     Generate(Time),
     /// An earlier process has planned the batch and not completed it.
     Rerun(Time),
-    /// The time of a batch came while no process was running.
-    CatchUp(Time),
+    /// The times of these batches came while no process was running.
+    CatchUp(Vec<Time>),
     /// All jobs of a batch have ended.
     Completed(Time),
     /// Received data may be left: make one more batch at this time if so.
@@ -97,6 +99,7 @@ impl Generator {
         Ok(Self {
             messages: sender,
             progress,
+            first,
             timer: Mutex::new(Some(timer)),
             thread: Mutex::new(Some(thread)),
         })
@@ -106,14 +109,11 @@ impl Generator {
     pub(crate) fn stop_timer(&self, scope: &Scope, drain: bool) {
         let timer = self.timer.lock().take();
         let last = timer.and_then(|timer| timer.stop(StopTimer::Now));
-        if !drain {
-            self.progress.hurry();
-        } else {
-            let next = last.map_or_else(
-                || scope.clock().now().next_multiple(scope.interval(), Time::ZERO),
-                |last| last + scope.interval(),
-            );
+        if drain {
+            let next = last.map_or(self.first, |last| last + scope.interval());
             let _ = self.messages.send(Message::Drain(next));
+        } else {
+            self.progress.hurry();
         }
     }
 
@@ -136,8 +136,10 @@ struct Worker {
 
 impl Worker {
     fn work(&self, messages: &Receiver<Message>) {
-        for message in messages {
-            let outcome = guarded(|| Ok(self.handle(&message)));
+        let mut later = VecDeque::new();
+        // The generator holds a sender until it has sent the last message.
+        while let Some(message) = later.pop_front().or_else(|| messages.recv().ok()) {
+            let outcome = guarded(|| Ok(self.handle(&message, messages, &mut later)));
             match outcome {
                 Ok(true) => {}
                 Ok(false) => return,
@@ -148,7 +150,7 @@ impl Worker {
     }
 
     /// Does what a message says; false after the last one.
-    fn handle(&self, message: &Message) -> bool {
+    fn handle(&self, message: &Message, messages: &Receiver<Message>, later: &mut VecDeque<Message>) -> bool {
         match *message {
             Message::Generate(time) => self.generate(time),
             Message::Rerun(time) => {
@@ -159,11 +161,7 @@ impl Worker {
                 }
                 self.generated(time, rerun);
             }
-            Message::CatchUp(time) => {
-                if self.progress.await_fewer_pending(CATCH_UP_LIMIT) {
-                    self.generate(time);
-                }
-            }
+            Message::CatchUp(ref times) => self.catch_up(times, messages, later),
             Message::Completed(time) => self.forget(time),
             Message::Drain(time) => {
                 if self.graph.inputs().iter().any(|input| input.has_unplanned()) {
@@ -173,6 +171,23 @@ impl Worker {
             Message::Stop => return false,
         }
         true
+    }
+
+    /// Makes up for batches, no more at a time than memory has room for. What is complete is forgotten meanwhile; all
+    /// other messages come `later`, since batches are made in their order.
+    fn catch_up(&self, times: &[Time], messages: &Receiver<Message>, later: &mut VecDeque<Message>) {
+        for &time in times {
+            if !self.progress.await_fewer_pending(CATCH_UP_LIMIT) {
+                return;
+            }
+            for message in messages.try_iter() {
+                match message {
+                    Message::Completed(time) => self.forget(time),
+                    other => later.push_back(other),
+                }
+            }
+            self.generate(time);
+        }
     }
 
     fn generate(&self, time: Time) {

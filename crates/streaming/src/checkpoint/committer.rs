@@ -64,9 +64,10 @@ impl Committer {
         let _ = self.messages.send(Message::Stop);
         let mut last = None;
         for thread in std::mem::take(&mut *self.threads.lock()) {
-            match thread.join() {
-                Ok(committed) => last = last.max(committed),
-                Err(_) => tracing::error!("a thread that makes batches durable panicked"),
+            if let Ok(committed) = thread.join() {
+                last = last.max(committed);
+            } else {
+                tracing::error!("a thread that makes batches durable panicked");
             }
         }
         let cut = match last {

@@ -2,6 +2,7 @@
 //! `CheckpointDirectory`: a checkpoint directory that this process alone works with, and where in it things are.
 
 use std::{
+    fmt::Write as _,
     fs::{self, File, OpenOptions, TryLockError},
     io::{Read as _, Seek as _, Write as _},
     path::{Path, PathBuf},
@@ -151,7 +152,7 @@ fn lease(dir: &Path, application: &str) -> Result<File> {
         Err(TryLockError::Error(cause)) => return Err(CheckpointError::io("lock", path)(cause)),
     }
     let holder = Holder { process: std::process::id(), application: application.to_owned() };
-    let text = serde_json::to_vec(&holder).map_err(|cause| Error::user(cause))?;
+    let text = serde_json::to_vec(&holder).map_err(Error::user)?;
     let written = file.set_len(0).and_then(|()| file.rewind()).and_then(|()| file.write_all(&text));
     written.map_err(CheckpointError::io("write", path))?;
     Ok(file)
@@ -173,7 +174,7 @@ fn file_name(id: &str) -> String {
         if byte.is_ascii_alphanumeric() || b"-_".contains(&byte) {
             name.push(byte.into());
         } else {
-            name.push_str(&format!("%{byte:02x}"));
+            let _always_fits = write!(name, "%{byte:02x}");
         }
     }
     name

@@ -77,11 +77,15 @@ impl Keeper {
         logged: BTreeMap<Time, BTreeMap<String, Handle>>,
     ) -> Self {
         for (time, handles) in &logged {
-            handles.values().for_each(|handle| changes.note(*time, handle.segment));
+            for handle in handles.values() {
+                changes.note(*time, handle.segment);
+            }
         }
         let placed = snapshots.into_iter().map(|(operator, mut snapshots)| {
             let base = directory.state(&operator);
-            snapshots.iter_mut().for_each(|snapshot| snapshot.dir = base.join(&snapshot.dir));
+            for snapshot in &mut snapshots {
+                snapshot.dir = base.join(&snapshot.dir);
+            }
             (operator, snapshots)
         });
         let kept = Mutex::new(Kept { snapshots: placed.collect(), ..Kept::default() });
@@ -163,9 +167,14 @@ impl Keeper {
     }
 
     fn is_due(&self, operator: &StateOperator, kept: &Kept, time: Time) -> bool {
-        let last = kept.last_of(&operator.id).map_or(self.program.zero, |last| last.time);
+        let last = kept.last_of(&operator.id).map_or(self.since(&operator.id), |last| last.time);
         let logged = kept.logged.get(&operator.id).copied().unwrap_or(0);
         last < time && operator.state.wants_snapshot(time, self.program.zero, logged)
+    }
+
+    /// The batch after which an operator began.
+    fn since(&self, operator: &str) -> Time {
+        self.program.operators.get(operator).map_or(self.program.zero, |stored| stored.since)
     }
 
     /// Where the changes are that the batches after `since` and up to `time` made to an operator.
@@ -235,14 +244,13 @@ impl Keeper {
             }
             last
         };
-        let since = last.as_ref().map_or(self.program.zero, |last| last.time);
+        let since = last.as_ref().map_or(self.since(id), |last| last.time);
         let mut changes = self.changes_of(id, since, time);
-        match state.snapshot(time, last.as_ref(), &mut changes)? {
-            Some(snapshot) => {
-                tracing::debug!(operator = id, time = %snapshot.time, keys = snapshot.keys, bytes = snapshot.bytes, "snapshot");
-                self.kept.lock().snapshots.entry(id.clone()).or_default().push(snapshot);
-            }
-            None => tracing::debug!(operator = id, %time, "no snapshot of this batch can be made any more"),
+        if let Some(snapshot) = state.snapshot(time, last.as_ref(), &mut changes)? {
+            tracing::debug!(operator = id, time = %snapshot.time, keys = snapshot.keys, bytes = snapshot.bytes, "snapshot");
+            self.kept.lock().snapshots.entry(id.clone()).or_default().push(snapshot);
+        } else {
+            tracing::debug!(operator = id, %time, "no snapshot of this batch can be made any more");
         }
         Ok(())
     }
@@ -257,7 +265,7 @@ impl Keeper {
             let from = snapshots.partition_point(|snapshot| snapshot.time <= needed).saturating_sub(1);
             let from = if state.logs_changes() { snapshots.len().saturating_sub(1) } else { from };
             snapshots.drain(..from);
-            let oldest = snapshots.first().map_or(self.program.zero, |snapshot| snapshot.time);
+            let oldest = snapshots.first().map_or(self.since(id), |snapshot| snapshot.time);
             if state.logs_changes() {
                 limits.changes = limits.changes.min(oldest).min(needed);
             } else {

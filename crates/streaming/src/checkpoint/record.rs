@@ -34,10 +34,10 @@ impl BatchRecord {
     /// The batch that it is about.
     pub(crate) fn time(&self) -> Time {
         match self {
-            Self::Started { after: time, .. } => *time,
             Self::Planned(batch) => batch.time,
-            Self::Completed { time, .. } => *time,
-            Self::Skipped { last, .. } => *last,
+            Self::Started { after: time, .. }
+            | Self::Completed { time, .. }
+            | Self::Skipped { last: time, .. } => *time,
         }
     }
 }
@@ -68,6 +68,8 @@ pub(crate) struct StoredInput {
 /// An operator with a state.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct StoredOperator {
+    /// The batch after which it began.
+    pub(crate) since: Time,
     pub(crate) kind: String,
     pub(crate) schema: StateSchema,
 }

@@ -105,6 +105,12 @@ table! {
         TAKE_SCALE_UP_FACTOR: usize, "spark.rdd.limit.scaleUpFactor", AtLeast(2), default_to "4",
             "By what factor `take` looks at more partitions each time it found too few records.";
     }
+    "States" {
+        STATE_STORE: String, "dstreams.state.store", TextForm::OneOf(&["memory", "disk"]), default_to "memory",
+            "Where `map_with_state` has its states: in memory, or in a database in the checkpoint directory for those that do not fit.";
+        STATE_MEMORY_BUDGET: ByteSize, "dstreams.state.memoryBudget", AtLeast(ByteSize::from_bytes(8 << 20)), default_to "128m",
+            "What each stream with states on disk may take for caches and buffers, apart from the keys of the batches being processed.";
+    }
     "Receivers" {
         BLOCK_INTERVAL: Duration, "spark.streaming.blockInterval", MILLIS_ABOVE_ZERO, default_to "200ms",
             "How long a receiver collects records before it cuts a block. A batch has one partition per block.";

@@ -2,7 +2,6 @@
 //! Start and stop of a context, and waiting for its end.
 
 use std::{
-    path::Path,
     sync::{Arc, Weak},
     thread,
 };
@@ -11,7 +10,7 @@ use parking_lot::Mutex;
 
 use super::{
     Inner, StreamingContext,
-    recovery::{Opened, Schedule, ToDo},
+    recovery::{Opened, Schedule, ToDo, checkpoint_path},
 };
 use crate::{
     batch::{
@@ -100,10 +99,11 @@ impl StreamingContext {
     /// Nothing is changed there, and the context cannot be started afterwards.
     pub fn explain_recovery(&self) -> Result<Option<RecoveryReport>> {
         let scope = &self.inner.scope;
-        let Some(dir) = self.checkpoint_directory().filter(|dir| Path::new(dir).exists()) else {
+        let Some(dir) = self.checkpoint_directory() else { return Ok(None) };
+        if !checkpoint_path(&dir)?.exists() {
             return Ok(None);
-        };
-        let opened = Opened::open(Path::new(&dir), scope.config())?;
+        }
+        let opened = Opened::open(&dir, scope.config())?;
         let schedule = opened.schedule(scope.clock().now(), scope.interval())?;
         let settings = GraphSettings { zero: schedule.zero, remember: None, has_checkpoint_dir: true };
         let graph = RunningGraph::start(scope, &settings)?;
@@ -185,7 +185,7 @@ impl Inner {
             let settings = self.settings.lock();
             (settings.remember, settings.checkpoint_dir.clone())
         };
-        let opened = checkpoint_dir.map(|dir| Opened::open(Path::new(&dir), scope.config())).transpose()?;
+        let opened = checkpoint_dir.map(|dir| Opened::open(&dir, scope.config())).transpose()?;
         if let Some(last) = opened.as_ref().and_then(Opened::last_batch) {
             clock.not_before(last);
         }
@@ -211,9 +211,7 @@ impl Inner {
             for time in pending {
                 let _ = mailbox.sender.send(Message::Rerun(time));
             }
-            for time in missed {
-                let _ = mailbox.sender.send(Message::CatchUp(time));
-            }
+            let _ = mailbox.sender.send(Message::CatchUp(missed));
         }
         // From here on listeners and user code see an active context.
         scope.set_state(StreamingContextState::Active);
@@ -258,9 +256,10 @@ impl Inner {
             Arc::clone(self.scope.clock()),
             Arc::clone(self.scope.bus()),
             Arc::clone(&self.progress),
-            move |time, outcome| match &committer {
-                Some(committer) => committer.ended(time, outcome == Outcome::Done),
-                None => {
+            move |time, outcome| {
+                if let Some(committer) = &committer {
+                    committer.ended(time, outcome == Outcome::Done);
+                } else {
                     // After the generator has stopped there is nothing left to forget.
                     let _ = completed.send(Message::Completed(time));
                     progress.batch_ended(time);

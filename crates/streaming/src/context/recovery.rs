@@ -18,6 +18,7 @@ use crate::{
     error::{CheckpointError, Error, Result},
     graph::RunningGraph,
     input::{Batch, StreamId},
+    local_path::local_path,
     time::{Duration, Time},
 };
 
@@ -50,9 +51,9 @@ pub(super) struct Schedule {
 
 impl Opened {
     /// Takes the directory and reads what is in it.
-    pub(super) fn open(path: &Path, config: &Config) -> Result<Self> {
+    pub(super) fn open(dir: &str, config: &Config) -> Result<Self> {
         let application = config.get(&keys::APP_NAME).unwrap_or_default();
-        let directory = CheckpointDirectory::open(path, &application)?;
+        let directory = CheckpointDirectory::open(checkpoint_path(dir)?, &application)?;
         let rolling = config.get(&keys::DRIVER_LOG_ROLLING_INTERVAL).to_std();
         let failures = config.get(&keys::DRIVER_LOG_MAX_FAILURES);
         let batches = CheckpointDirectory::batches(directory.path());
@@ -99,19 +100,31 @@ impl Opened {
         schedule: Schedule,
     ) -> Result<ToDo> {
         let Self { directory, batches, changes, mut found } = self;
-        let program = program(scope, graph, schedule.zero, found.as_ref())?;
-        let report = found.as_ref().map(|found| RecoveryReport::new(found, &program));
         for input in graph.inputs() {
             input.attach(&directory.input(input.id()))?;
         }
         for operator in graph.states() {
             operator.state.attach(&directory.state(&operator.id))?;
         }
+        let program = program(scope, graph, schedule.zero, found.as_ref())?;
+        let report = found.as_ref().map(|found| RecoveryReport::new(found, &program));
         let (mut snapshots, mut logged) = (BTreeMap::new(), BTreeMap::new());
         if let Some(found) = &mut found {
+            // What another operator of the same name has left is not taken for this one's.
+            let before = &found.program.operators;
+            let goes_on = |operator: &String| {
+                before.get(operator).is_some_and(|stored| program.continues(operator, stored))
+            };
             snapshots = std::mem::take(&mut found.snapshots);
-            snapshots.retain(|operator, _| program.operators.contains_key(operator));
+            snapshots.retain(|operator, _| goes_on(operator));
             logged = std::mem::take(&mut found.changes);
+            logged.values_mut().for_each(|changes| changes.retain(|operator, _| goes_on(operator)));
+        }
+        for operator in graph.states() {
+            graph.begin_after(
+                operator,
+                program.operators.get(&operator.id).map_or(schedule.zero, |stored| stored.since),
+            );
         }
         let keeper =
             Keeper::new(directory, (batches, changes), program, Arc::clone(graph), snapshots, logged);
@@ -119,12 +132,13 @@ impl Opened {
             keeper.started(schedule.zero, true)?;
             return Ok(ToDo { keeper: Arc::new(keeper), pending: Vec::new(), missed: Vec::new(), report });
         };
-        let interval_changed = found.program.interval != scope.interval();
-        let batches = if interval_changed { BTreeMap::new() } else { found.known_batches(keeper.program()) };
+        let batches = found.known_batches(keeper.program());
         restore_inputs(graph, &found, &batches, keeper.program())?;
         restore_states(graph, &found, &keeper)?;
         let pending: Vec<Time> = batches.keys().copied().filter(|time| *time > found.completed).collect();
-        scope.batches().write().extend(batches);
+        if found.program.interval == scope.interval() {
+            scope.batches().write().extend(batches);
+        }
         keeper.started(found.last, false)?;
         let missed = missed(scope, &found, schedule, &keeper)?;
         Ok(ToDo { keeper: Arc::new(keeper), pending, missed, report })
@@ -163,8 +177,13 @@ fn program(scope: &Scope, graph: &RunningGraph, zero: Time, found: Option<&Recov
         StoredInput { id, name, memory }
     });
     let operators = graph.states().iter().map(|operator| {
-        let stored = StoredOperator { kind: operator.kind.to_owned(), schema: operator.state.schema()? };
-        Ok((operator.id.clone(), stored))
+        let before = found.and_then(|found| found.program.operators.get(&operator.id));
+        let since = match before.filter(|before| before.kind == operator.kind) {
+            Some(before) => before.since,
+            None => found.map_or(zero, |found| found.completed),
+        };
+        let schema = operator.state.schema()?;
+        Ok((operator.id.clone(), StoredOperator { since, kind: operator.kind.to_owned(), schema }))
     });
     Ok(Program {
         zero,
@@ -174,6 +193,13 @@ fn program(scope: &Scope, graph: &RunningGraph, zero: Time, found: Option<&Recov
         operators: operators.collect::<Result<_>>()?,
         outputs: graph.output_ids(),
     })
+}
+
+impl Program {
+    /// Whether the operator of this name is the one that is stored.
+    fn continues(&self, operator: &str, stored: &StoredOperator) -> bool {
+        self.operators.get(operator).is_some_and(|now| now.kind == stored.kind)
+    }
 }
 
 impl Recovered {
@@ -216,12 +242,14 @@ fn restore_inputs(
 
 fn restore_states(graph: &RunningGraph, found: &Recovered, keeper: &Keeper) -> Result<()> {
     for operator in graph.states() {
-        let stored = found.program.operators.get(&operator.id).filter(|stored| stored.kind == operator.kind);
+        let stored = found.program.operators.get(&operator.id);
+        let stored = stored.filter(|stored| keeper.program().continues(&operator.id, stored));
         let Some(stored) = stored else { continue };
         let state: &dyn DurableState = &*operator.state;
         let snapshots = keeper.snapshots_of(&operator.id);
-        let since = snapshots.last().map_or(found.program.zero, |last| last.time);
-        let mut changes = keeper.changes_of(&operator.id, since - state.remembers(), found.completed);
+        let since = snapshots.last().map_or(stored.since, |last| last.time);
+        let since = (since - state.remembers()).max(stored.since);
+        let mut changes = keeper.changes_of(&operator.id, since, found.completed);
         let keys = state
             .restore(Stored {
                 snapshots: &snapshots,
@@ -255,9 +283,19 @@ fn missed(scope: &Scope, found: &Recovered, schedule: Schedule, keeper: &Keeper)
     Ok(Vec::new())
 }
 
+/// The directory that a setting stands for.
+pub(super) fn checkpoint_path(dir: &str) -> Result<&Path> {
+    local_path(dir).map(Path::new).map_err(|scheme| {
+        Error::IllegalArgument(format!(
+            "checkpoints cannot be kept in {dir}: they are written to the local file system, not to {scheme}:; give a directory on a disk that outlives the machine, if need be one of the network"
+        ))
+    })
+}
+
 /// What the last program in a checkpoint directory had as its default parallelism, when batches of it wait: they must
 /// be processed in as many partitions as before, by which their outputs are known.
-pub(super) fn parallelism_of_pending(dir: &Path) -> Result<Option<usize>> {
+pub(super) fn parallelism_of_pending(dir: &str) -> Result<Option<usize>> {
+    let dir = checkpoint_path(dir)?;
     if CheckpointDirectory::application(dir)?.is_none() {
         return Ok(None);
     }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! `run`: a whole application from one function that builds its graph.
 
-use std::{io::Write as _, path::Path};
+use std::io::Write as _;
 
 use signal_hook::{
     consts::{SIGINT, SIGTERM},
@@ -98,7 +98,7 @@ pub fn get_or_create(
     build: impl FnOnce(&StreamingContext) -> Result<()>,
 ) -> Result<StreamingContext> {
     if config.get(&keys::DEFAULT_PARALLELISM).is_none()
-        && let Some(parallelism) = parallelism_of_pending(Path::new(directory))?
+        && let Some(parallelism) = parallelism_of_pending(directory)?
     {
         config.set(keys::DEFAULT_PARALLELISM.name(), &parallelism.to_string())?;
     }

@@ -208,6 +208,8 @@ pub(crate) struct NodeMeta {
     reach: Duration,
     checkpoint: Mutex<Option<Duration>>,
     zero: OnceLock<Time>,
+    /// Later than the zero time when an earlier program had no such stream.
+    begins_after: OnceLock<Time>,
     remember: Mutex<Duration>,
     past_needed: Mutex<Duration>,
 }
@@ -224,6 +226,7 @@ impl NodeMeta {
             reach: new.reach,
             checkpoint: Mutex::new(new.checkpoint),
             zero: OnceLock::new(),
+            begins_after: OnceLock::new(),
             remember: Mutex::new(Duration::ZERO),
             past_needed: Mutex::new(Duration::ZERO),
         }
@@ -311,8 +314,14 @@ impl NodeMeta {
         self.zero.set(zero).is_ok()
     }
 
+    /// Says that it has no dataset before the end of this batch.
+    pub(crate) fn begin_after(&self, time: Time) {
+        let _set_once = self.begins_after.set(time);
+    }
+
     pub(crate) fn is_on_grid(&self, time: Time) -> bool {
-        self.zero().is_some_and(|zero| time > zero && (time - zero).is_multiple_of(self.slide))
+        let begun = self.begins_after.get().is_none_or(|begins_after| time > *begins_after);
+        begun && self.zero().is_some_and(|zero| time > zero && (time - zero).is_multiple_of(self.slide))
     }
 }
 

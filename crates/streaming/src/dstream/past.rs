@@ -23,15 +23,6 @@ pub(crate) struct Past<T> {
 }
 
 impl<T: Data> Past<T> {
-    /// The dataset of the stream itself at `time`, made from those before it when it is not remembered. There is none
-    /// before the first batch and where the batch has been forgotten.
-    pub(crate) fn rdd_at(&self, time: Time, batches: &Batches) -> Result<Option<Rdd<T>>> {
-        match self.own.get().and_then(Weak::upgrade) {
-            Some(own) => own.rdd_at(time, batches),
-            None => Ok(None),
-        }
-    }
-
     /// The dataset of the batch before the one at `time`, and when that was. After batches that were left out it is
     /// further back than one slide.
     pub(crate) fn before(&self, time: Time, batches: &Batches) -> Result<Option<(Time, Rdd<T>)>> {
@@ -42,7 +33,8 @@ impl<T: Data> Past<T> {
         Ok(own.rdd_at(before, batches)?.map(|rdd| (before, rdd)))
     }
 
-    /// As [`rdd_at`](Self::rdd_at); where that batch never was, the latest dataset before it that is remembered.
+    /// The dataset of the stream itself at `time`, made from those before it when it is not remembered; where that batch
+    /// never was, the latest dataset before it that is remembered.
     pub(crate) fn latest_at(&self, time: Time, batches: &Batches) -> Result<Option<Rdd<T>>> {
         let Some(own) = self.own.get().and_then(Weak::upgrade) else { return Ok(None) };
         Ok(own.rdd_at(time, batches)?.or_else(|| own.latest_before(time).map(|(_, rdd)| rdd)))

@@ -156,6 +156,12 @@ impl Scope {
         self.outputs.lock().clone()
     }
 
+    /// The states, which checkpoints then do not know of.
+    #[cfg(test)]
+    pub(crate) fn take_states(&self) -> Vec<Arc<dyn DurableState>> {
+        std::mem::take(&mut *self.states.lock())
+    }
+
     /// Drops inputs, outputs and states. Their streams hold the scope in turn, so that without this nothing of a context
     /// would ever be freed.
     pub(crate) fn dismantle(&self) {

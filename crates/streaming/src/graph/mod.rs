@@ -115,6 +115,13 @@ impl RunningGraph {
         &self.states
     }
 
+    /// Says that an operator has no state before the end of this batch, although earlier batches are known.
+    pub(crate) fn begin_after(&self, operator: &StateOperator, time: Time) {
+        for node in self.nodes.iter().filter(|node| node.meta().id() == operator.state.node()) {
+            node.meta().begin_after(time);
+        }
+    }
+
     /// How long batches are remembered.
     pub(crate) fn remember(&self) -> Duration {
         self.remember

@@ -7,6 +7,7 @@ use dstreams_rdd::{ArcPartitioner, HashPartitioner, Key, Partitioning, Rdd, Wire
 use parking_lot::Mutex;
 
 use crate::{
+    config::keys,
     dstream::{
         DStream, NewStream,
         node::{Keeps, StreamNode},
@@ -14,7 +15,7 @@ use crate::{
     },
     error::{Error, Result},
     input::Batches,
-    state::{DurableStates, Function, Rules, State, StateStore},
+    state::{DiskOptions, DurableStates, Function, Rules, State, StateStore},
     time::{Duration, Time},
 };
 
@@ -119,8 +120,9 @@ impl<K: Key, V: Wire> DStream<(K, V)> {
     /// batch is applied to the states exactly once, however many outputs and attempts there are. A batch without a
     /// dataset has no records.
     ///
-    /// The context needs a checkpoint directory. States and how to undo a batch are kept in memory; they do not yet
-    /// survive a restart of the program.
+    /// The context needs a checkpoint directory. States are in memory, or with `dstreams.state.store=disk` in a database
+    /// in that directory. A program that is started again goes on with them, also with another number of partitions
+    /// and with fields added to or removed from the types: a new field needs `#[serde(default)]` or must be an `Option`.
     ///
     /// ```
     /// # use dstreams_streaming::testing::run_batches;
@@ -150,7 +152,10 @@ impl<K: Key, V: Wire> DStream<(K, V)> {
             Partitioning::Hash(partitions) => Arc::new(HashPartitioner::new(partitions)),
             Partitioning::Default => Arc::new(HashPartitioner::new(self.default_partitions())),
         };
-        let store = StateStore::new(partitioner.partitions(), spec.timeout.is_some());
+        let config = self.scope().config();
+        let on_disk = (config.get(&keys::STATE_STORE) == "disk")
+            .then(|| DiskOptions { budget: config.get(&keys::STATE_MEMORY_BUDGET).as_bytes() });
+        let store = StateStore::new(partitioner.partitions(), spec.timeout.is_some(), on_disk);
         let new = NewStream {
             operator: "map_with_state",
             slide: self.slide(),
@@ -229,6 +234,13 @@ impl<K: Key, S: Wire, M: Wire> MapWithStateStream<K, S, M> {
     pub fn state_snapshots(&self) -> DStream<(K, S)> {
         let (mapped, store) = (self.mapped.clone(), Arc::clone(&self.store));
         self.mapped.derive("state_snapshots", move |time, batches| {
+            if store.restored() > Some(time) {
+                tracing::warn!(
+                    batch = %time,
+                    "the states after a batch before the restart are not there any more: it is left out of what reaches back to it"
+                );
+                return Ok(None);
+            }
             let Some(mapped) = mapped.rdd_at(time, batches)? else { return Ok(None) };
             // From now on, before a later batch can be applied.
             let (store, pin) = (Arc::clone(&store), store.pin(time));
@@ -291,13 +303,23 @@ impl<K: Key, V: Wire, S: Wire, M: Wire> MapWithStateNode<K, V, S, M> {
 
 impl<K: Key, V: Wire, S: Wire, M: Wire> StreamNode<M> for MapWithStateNode<K, V, S, M> {
     fn compute(&self, time: Time, batches: &Batches) -> Result<Option<Rdd<M>>> {
-        // A batch that is forgotten or of before a restart cannot be applied again, and one that never was ends the way
-        // back.
-        let newest = (*self.newest.lock()).max(self.store.restored());
-        if batches.get(time).is_none() || newest >= Some(time) {
+        // A batch that is forgotten cannot be applied again, and one that never was ends the way back.
+        if batches.get(time).is_none() || self.newest.lock().is_some_and(|newest| newest >= time) {
             return Ok(None);
         }
-        let before = self.past.latest_at(time - self.slide, batches)?;
+        let restored = self.store.restored();
+        if restored >= Some(time) {
+            // To go on without them would give other results than without the restart.
+            return Err(Error::NoRdd(format!(
+                "the records that map_with_state returned in the batch at {time} were not kept, and the states are those after the batch at {}",
+                restored.unwrap_or(time)
+            )));
+        }
+        let before = match time - self.slide {
+            // The states are those of before already.
+            earlier if restored >= Some(earlier) => None,
+            earlier => self.past.latest_at(earlier, batches)?,
+        };
         let data = match self.parent.rdd_at(time, batches)? {
             Some(data) => data,
             None => self.parent.rdd_context().from_partitions(vec![Vec::new()]),

@@ -69,6 +69,7 @@ enum Left<K, V> {
 
 impl<K: Key, V, S: Wire, M: Wire> Applying<K, V, S, M> {
     fn map(&mut self, key: &K, value: V) -> Option<M> {
+        self.fetch(key);
         let mut state = State::of(self.map.get(key));
         let mapped = (self.rules.function)(self.time, key, Some(value), &mut state);
         match state.into_change() {
@@ -82,11 +83,29 @@ impl<K: Key, V, S: Wire, M: Wire> Applying<K, V, S, M> {
     }
 
     fn map_idle(&mut self, key: &K) -> Option<M> {
+        self.fetch(key);
         let mut state = State::of_idle(self.map.get(key)?);
         let mapped = (self.rules.function)(self.time, key, None, &mut state);
         drop(state);
         self.map.remove(key);
         mapped
+    }
+
+    fn fetch(&mut self, key: &K) {
+        if let Err(error) = self.map.fetch(key) {
+            panic!("a state cannot be read: {error}");
+        }
+    }
+
+    /// The keys that time out.
+    fn idle(&mut self) -> Vec<K> {
+        let Some(timeout) = self.rules.timeout else { return Vec::new() };
+        let mut idle = self.map.take_idle(self.time - timeout);
+        match self.map.take_idle_on_disk(self.time - timeout) {
+            Ok(on_disk) => idle.extend(on_disk),
+            Err(error) => panic!("the idle keys cannot be read: {error}"),
+        }
+        idle
     }
 
     fn end(&mut self) {
@@ -115,8 +134,7 @@ impl<K: Key, V, S: Wire, M: Wire> Iterator for Applying<K, V, S, M> {
                     if let Some((key, value)) = records.next() {
                         self.map(&key, value)
                     } else {
-                        let idle = self.rules.timeout.map(|timeout| self.map.take_idle(self.time - timeout));
-                        self.left = Left::Idle(idle.unwrap_or_default().into_iter());
+                        self.left = Left::Idle(self.idle().into_iter());
                         None
                     }
                 }

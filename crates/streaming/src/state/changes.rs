@@ -10,6 +10,7 @@ use serde::Serialize;
 
 use super::{
     codec::{CutShort, Input, encode, put_number},
+    disk::IdleMoves,
     error::StateError,
 };
 
@@ -58,6 +59,8 @@ pub(super) struct PartitionChanges {
     /// Encoded [`KeyChange`]s, in their order.
     pub(super) keys: Vec<u8>,
     pub(super) mapped: Option<MappedRecords>,
+    /// What is not logged, since it can be found out again.
+    pub(super) moves: Option<IdleMoves>,
 }
 
 /// The mapped records of a partition, each with its length.
@@ -112,10 +115,9 @@ pub(super) fn encode_batch(layout: u64, partitions: &[PartitionChanges]) -> Opti
 }
 
 /// The changes of a batch that have been logged.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct BatchChanges<'a> {
     pub(super) layout: u64,
-    pub(super) partitions: usize,
     pub(super) parts: Vec<LoggedPart<'a>>,
 }
 
@@ -143,17 +145,20 @@ impl<'a> BatchChanges<'a> {
         let mut parts = Vec::new();
         while !input.is_empty() {
             let partition = index(input.number()?);
+            if partition >= partitions {
+                return Err(CutShort(input.position()));
+            }
             let keys = input.bytes()?;
-            let mapped = match input.byte()? {
-                0 => None,
-                _ => {
-                    input.number()?;
-                    Some(input.bytes()?)
-                }
+            let has_mapped = input.byte()? != 0;
+            let mapped = if has_mapped {
+                input.number()?;
+                Some(input.bytes()?)
+            } else {
+                None
             };
             parts.push(LoggedPart { partition, keys, mapped });
         }
-        Ok(Self { layout: u64::from_le_bytes(layout), partitions, parts })
+        Ok(Self { layout: u64::from_le_bytes(layout), parts })
     }
 }
 
@@ -259,10 +264,14 @@ mod tests {
         ) {
             let made: Vec<_> = partitions.iter().map(|(changes, mapped)| {
                 let mut part = PartitionChanges::default();
-                changes.iter().for_each(|change| as_change(change).encode(&mut part.keys));
+                for change in changes {
+                    as_change(change).encode(&mut part.keys);
+                }
                 part.mapped = mapped.as_ref().map(|records| {
                     let mut made = MappedRecords::default();
-                    records.iter().for_each(|record| made.push(record).expect("it is written"));
+                    for record in records {
+                        made.push(record).expect("it is written");
+                    }
                     made
                 });
                 part
@@ -272,7 +281,7 @@ mod tests {
                 return Ok(());
             };
             let read = BatchChanges::decode(&bytes).expect("it is whole");
-            prop_assert_eq!((read.layout, read.partitions), (layout, partitions.len()));
+            prop_assert_eq!(read.layout, layout);
             for (number, (changes, mapped)) in partitions.iter().enumerate() {
                 let Some(part) = read.parts.iter().find(|part| part.partition == number) else {
                     prop_assert!(changes.is_empty() && mapped.is_none());

@@ -53,6 +53,11 @@ impl<'a> Input<'a> {
         self.at == self.bytes.len()
     }
 
+    /// How many bytes have been taken.
+    pub(super) fn position(&self) -> usize {
+        self.at
+    }
+
     pub(super) fn byte(&mut self) -> Result<u8, CutShort> {
         let byte = *self.bytes.get(self.at).ok_or(CutShort(self.at))?;
         self.at += 1;

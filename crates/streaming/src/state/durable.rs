@@ -12,8 +12,10 @@ use dstreams_rdd::{ArcPartitioner, Key, Rdd, Wire};
 use parking_lot::Mutex;
 
 use super::{
+    base::is_database,
     changes::BatchChanges,
     codec::decode,
+    disk::{DiskPlace, DiskStates},
     error::StateError,
     merge::Rewriter,
     restore::Restoring,
@@ -87,6 +89,70 @@ impl<K: Key, S: Wire, M: Wire> DurableStates<K, S, M> {
         Ok(())
     }
 
+    fn restore_in_memory(
+        &self,
+        kept: &Kept,
+        base: Option<(&Path, Time)>,
+        changes: &mut dyn Iterator<Item = Result<(Time, Vec<u8>)>>,
+        version: Time,
+    ) -> Result<()> {
+        let mut restoring = Restoring::new(&self.store, &*self.partitioner);
+        match base {
+            Some((dir, _)) if is_database(dir) => restoring.load_database(dir)?,
+            Some((dir, _)) => restoring.load(dir)?,
+            None => {}
+        }
+        for changes in changes {
+            let (time, bytes) = changes?;
+            if time <= version && base.is_none_or(|(_, since)| time > since) {
+                restoring.apply(time, &BatchChanges::decode(&bytes)?)?;
+            }
+        }
+        if let Some(layout) = restoring.layout() {
+            kept.keep_layout(layout);
+        }
+        Ok(())
+    }
+
+    fn restore_on_disk(
+        &self,
+        kept: &Kept,
+        place: &DiskPlace,
+        base: Option<(&Path, Time)>,
+        changes: &mut dyn Iterator<Item = Result<(Time, Vec<u8>)>>,
+        version: Time,
+    ) -> Result<()> {
+        let rewriter = self.rewriter(kept);
+        let states = place.restore::<K, S>(&rewriter, base, version)?;
+        // It may have been written after the last time that it was recorded.
+        let since = states.about().version.or(base.map(|(_, since)| since));
+        for changes in changes {
+            let (time, bytes) = changes?;
+            if time <= version && since.is_none_or(|since| time > since) {
+                let bytes = rewriter.changes::<S>(bytes)?;
+                if !bytes.is_empty() {
+                    states.write(time, &BatchChanges::decode(&bytes)?, &[])?;
+                }
+            }
+        }
+        self.store.set_disk(&states);
+        Ok(())
+    }
+
+    /// The database is its own snapshot once it is durable. It may have later batches in it: their changes are logged,
+    /// and come out the same when they are made again.
+    fn snapshot_on_disk(kept: &Kept, states: &DiskStates, time: Time) -> Result<Snapshot, StateError> {
+        states.persist()?;
+        kept.snapshot_bytes.store(0, Ordering::Relaxed);
+        kept.remove_first_bases(states.path())?;
+        let keys = states.about().keys.iter().sum();
+        Ok(Snapshot { time, dir: states.path().to_owned(), keys, bytes: states.bytes() })
+    }
+
+    fn rewriter<'a>(&'a self, kept: &'a Kept) -> Rewriter<'a, K> {
+        Rewriter { kept, partitioner: &*self.partitioner }
+    }
+
     fn check(&self, stored: &StateSchema) -> Result<(), StateError> {
         match self.schema_or_error()?.reads(stored) {
             Reading::Unreadable(why) => Err(StateError::Schema(format!(
@@ -98,7 +164,7 @@ impl<K: Key, S: Wire, M: Wire> DurableStates<K, S, M> {
     }
 
     fn schema_or_error(&self) -> Result<StateSchema, StateError> {
-        StateSchema::of::<K, S>(self.partitioner.partitions(), "memory")
+        StateSchema::of::<K, S>(self.partitioner.partitions(), self.store.name())
             .map_err(|ambiguous| StateError::Schema(format!("{}: {ambiguous}", self.mapped.meta())))
     }
 }
@@ -114,38 +180,38 @@ impl<K: Key, S: Wire, M: Wire> DurableState for DurableStates<K, S, M> {
 
     fn attach(&self, dir: &Path) -> Result<()> {
         let logs_mapped = self.mapped.meta().past_needed().is_positive();
-        self.store.keep(Kept::new(dir, self.schema()?, logs_mapped));
+        self.store.keep(Kept::new(dir, self.schema()?, logs_mapped, self.store.disk_place()));
         Ok(())
     }
 
     fn restore(&self, stored: Stored<'_>) -> Result<u64> {
         let kept = self.kept()?;
         self.check(stored.schema)?;
-        let mut restoring = Restoring::new(&self.store, &*self.partitioner);
         let last = stored.snapshots.last();
-        let initial = kept.initial();
         if let Some(snapshot) = last {
-            restoring.load(&snapshot.dir)?;
             kept.snapshot_bytes.store(snapshot.bytes, Ordering::Relaxed);
-        } else if initial.exists() {
-            restoring.load(&initial)?;
-        }
-        let reached = self.reached_from(stored.version);
-        for changes in stored.changes {
-            let Changes { time, bytes } = changes?;
-            let batch = BatchChanges::decode(&bytes)?;
-            if time <= stored.version && last.is_none_or(|snapshot| time > snapshot.time) {
-                restoring.apply(time, &batch)?;
-            }
-            if reached < time && time <= stored.version {
-                self.restore_mapped(time, &batch)?;
-            }
         }
         let version = last.map_or(stored.version, |snapshot| snapshot.time.max(stored.version));
-        if let Some(layout) = restoring.layout() {
-            kept.keep_layout(layout);
+        let first = kept.first_base().map(|dir| (dir, Time::from_millis(i64::MIN)));
+        let base = last.map(|snapshot| (snapshot.dir.clone(), snapshot.time)).or(first);
+        let base = base.as_ref().map(|(dir, time)| (dir.as_path(), *time));
+        let mut changes = stored.changes.map(|changes| {
+            let Changes { time, bytes } = changes?;
+            if self.reached_from(version) < time && time <= version {
+                self.restore_mapped(time, &BatchChanges::decode(&bytes)?)?;
+            }
+            Ok((time, bytes))
+        });
+        let changes = &mut changes as &mut dyn Iterator<Item = Result<(Time, Vec<u8>)>>;
+        match &kept.disk {
+            None => self.restore_in_memory(kept, base, changes, version)?,
+            Some(place) => self.restore_on_disk(kept, place, base, changes, version)?,
         }
-        Ok(restoring.finish(version))
+        for map in self.store.partitions() {
+            map.lock().set_applied(version);
+        }
+        self.store.set_restored(version);
+        Ok(self.store.keys())
     }
 
     fn prepare(&self, time: Time, batches: &Batches) -> Result<()> {
@@ -164,8 +230,8 @@ impl<K: Key, S: Wire, M: Wire> DurableState for DurableStates<K, S, M> {
         self.mapped.meta().past_needed()
     }
 
-    fn committed(&self, _: Time) -> Result<()> {
-        Ok(())
+    fn committed(&self, time: Time) -> Result<()> {
+        Ok(self.store.commit(time)?)
     }
 
     fn wants_snapshot(&self, time: Time, zero: Time, logged: u64) -> bool {
@@ -187,7 +253,12 @@ impl<K: Key, S: Wire, M: Wire> DurableState for DurableStates<K, S, M> {
         if let Some(before) = before.filter(|before| before.time >= time) {
             return Ok((before.time == time).then(|| before.clone()));
         }
-        let rewriter = Rewriter { kept, partitioner: &*self.partitioner };
+        if let Some(states) = kept.disk.as_ref().and_then(DiskPlace::states) {
+            // One that is behind is not the states of this batch yet.
+            let behind = self.store.is_behind(time);
+            return if behind { Ok(None) } else { Ok(Some(Self::snapshot_on_disk(kept, states, time)?)) };
+        }
+        let rewriter = self.rewriter(kept);
         let mut logged = Vec::new();
         for changes in changes {
             let Changes { time: batch, bytes } = changes?;
@@ -195,15 +266,14 @@ impl<K: Key, S: Wire, M: Wire> DurableState for DurableStates<K, S, M> {
                 logged.push((batch, rewriter.changes::<S>(bytes)?));
             }
         }
-        let initial = Some(kept.initial()).filter(|dir| before.is_none() && dir.exists());
-        let base: Option<PathBuf> = before.map(|before| before.dir.clone()).or(initial);
+        let base: Option<PathBuf> = before.map(|before| before.dir.clone()).or_else(|| kept.first_base());
         let dir = kept.dir.join(format!("snapshot-{}", time.as_millis()));
         let written = rewriter.merge::<S>(&dir, time, base.as_deref(), &logged).inspect_err(|_| {
             let _ = fs::remove_dir_all(&dir);
         })?;
         kept.snapshot_bytes.store(written.bytes, Ordering::Relaxed);
-        if before.is_some() && kept.initial().exists() {
-            fs::remove_dir_all(kept.initial()).map_err(StateError::io("remove", &kept.initial()))?;
+        if let Some(before) = before {
+            kept.remove_first_bases(&before.dir)?;
         }
         Ok(Some(Snapshot { time, dir, keys: written.keys, bytes: written.bytes }))
     }

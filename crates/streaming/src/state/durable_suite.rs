@@ -28,6 +28,8 @@ struct Disk {
 struct Life {
     test: TestContext,
     state: Arc<dyn DurableState>,
+    /// How many batches later than at once it is told that a batch is durable.
+    late: i64,
 }
 
 impl Disk {
@@ -38,7 +40,14 @@ impl Disk {
 
     /// A context whose first batch is the one after the last completed one.
     fn context(&self) -> TestContext {
-        let test = TestContext::on(RddContext::local(2).expect("threads"), Config::default(), seconds(1));
+        self.context_with("memory")
+    }
+
+    fn context_with(&self, store: &str) -> TestContext {
+        let mut config = Config::default();
+        config.set("dstreams.state.store", store).expect("there is such a store");
+        config.set("dstreams.state.memoryBudget", "8m").expect("it is a size");
+        let test = TestContext::on(RddContext::local(2).expect("threads"), config, seconds(1));
         let test = test.and_then(TestContext::with_checkpoint_dir).expect("a context");
         if let Some(version) = self.version {
             test.clock().advance(version - Time::ZERO);
@@ -51,7 +60,7 @@ impl Disk {
         test: TestContext,
         stream: &MapWithStateStream<K, S, M>,
     ) -> Result<(Life, u64)> {
-        let state = stream.scope().states().remove(0);
+        let state = stream.scope().take_states().remove(0);
         state.attach(self.dir.path())?;
         let mut keys = 0;
         if let Some((version, schema)) = self.version.zip(self.schema.as_ref()) {
@@ -60,7 +69,7 @@ impl Disk {
             keys = state.restore(Stored { snapshots: &self.snapshots, changes, version, schema })?;
         }
         self.schema = Some(state.schema()?);
-        Ok((Life { test, state }, keys))
+        Ok((Life { test, state, late: 0 }, keys))
     }
 
     fn changes(&self) -> impl Iterator<Item = Result<Changes>> + use<> {
@@ -78,7 +87,7 @@ impl Life {
             let changes = self.state.take_changes(time).expect("there are changes");
             disk.changes.extend(changes.map(|changes| (time, changes)));
             disk.version = Some(time);
-            self.state.committed(time).expect("it is told");
+            self.state.committed(time - seconds(self.late)).expect("it is written");
         }
     }
 
@@ -135,7 +144,7 @@ struct Batch {
 impl Seen {
     fn of(test: &TestContext, stream: &MapWithStateStream<u8, i64, Sums>) -> Self {
         // The first partition is all that this one reads.
-        stream.for_each_rdd(|rdd, _| Ok(drop(rdd.take(1)?)));
+        stream.for_each_rdd(|rdd, _| rdd.take(1).map(drop).map_err(Into::into));
         stream.meta().need_past(seconds(2));
         let window = test.collect(&stream.window(seconds(3)));
         Self { window, states: test.collect(&stream.state_snapshots()) }
@@ -158,15 +167,34 @@ struct Plan {
     input: Vec<Vec<(u8, i32)>>,
     initial: BTreeMap<u8, i64>,
     timeout: Option<i64>,
-    /// How many batches each life lasts, its partitions, and how many batches before its end a snapshot is made of.
-    lives: Vec<(usize, usize, Option<u8>)>,
+    lives: Vec<Span>,
+}
+
+/// What one life of the program is like.
+#[derive(Debug, Clone)]
+struct Span {
+    batches: usize,
+    partitions: usize,
+    store: &'static str,
+    late: i64,
+    /// How many batches before the end a snapshot is made of.
+    snapshot: Option<i64>,
 }
 
 fn plan() -> impl Strategy<Value = Plan> {
     let record = (0..12u8, prop_oneof![1..9i32, Just(0), Just(-1)]);
     let input = prop::collection::vec(prop::collection::vec(record, 0..8), 0..16);
     let initial = prop::collection::btree_map(0..12u8, 0..9i64, 0..6);
-    let lives = prop::collection::vec((0..6usize, 1..4usize, prop::option::of(0..4u8)), 1..5);
+    let store = prop_oneof![Just("memory"), Just("disk")];
+    let lives = (0..6usize, 1..4usize, store, 0..3i64, prop::option::of(0..4i64));
+    let lives = lives.prop_map(|(batches, partitions, store, late, snapshot)| Span {
+        batches,
+        partitions,
+        store,
+        late,
+        snapshot,
+    });
+    let lives = prop::collection::vec(lives, 1..5);
     (input, initial, prop::option::of(1..5i64), lives).prop_map(|(input, initial, timeout, lives)| Plan {
         input,
         initial,
@@ -185,10 +213,10 @@ impl Plan {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(64))]
+    #![proptest_config(ProptestConfig::with_cases(24))]
     #[test]
     fn a_program_that_ends_and_begins_again_is_like_one_that_does_not(plan in plan()) {
-        let batches = plan.lives.iter().map(|(batches, ..)| batches).sum();
+        let batches = plan.lives.iter().map(|life| life.batches).sum();
         let test = Disk::new().context();
         let stream = plan.stream(&test, 2);
         let expected = Seen::of(&test, &stream);
@@ -196,16 +224,16 @@ proptest! {
         let expected = expected.batches();
 
         let mut disk = Disk::new();
-        for (batches, partitions, snapshot) in &plan.lives {
-            let test = disk.context();
-            let stream = plan.stream(&test, *partitions);
+        for span in &plan.lives {
+            let test = disk.context_with(span.store);
+            let stream = plan.stream(&test, span.partitions);
             let seen = Seen::of(&test, &stream);
-            let (life, _) = disk.begin(test, &stream).expect("it begins");
-            life.run(&mut disk, *batches);
-            if let Some((back, version)) = snapshot.zip(disk.version) {
+            let (mut life, _) = disk.begin(test, &stream).expect("it begins");
+            life.late = span.late;
+            life.run(&mut disk, span.batches);
+            if let Some((back, version)) = span.snapshot.zip(disk.version) {
                 let last = disk.snapshots.last().map_or(Time::from_millis(1), |last| last.time);
-                let time = (version - seconds(back.into())).max(last);
-                life.snapshot(&mut disk, time);
+                life.snapshot(&mut disk, (version - seconds(back)).max(last));
             }
             for (time, batch) in seen.batches() {
                 prop_assert_eq!(Some(&batch), expected.get(&time), "at {}", time);
@@ -270,7 +298,7 @@ fn visited() -> Disk {
         }
     });
     let stream = test.input(input).map_with_state(spec.partitions(2));
-    stream.for_each_rdd(|rdd, _| Ok(drop(rdd.count()?)));
+    stream.for_each_rdd(|rdd, _| rdd.count().map(drop).map_err(Into::into));
     let (life, _) = disk.begin(test, &stream).expect("it begins");
     life.run(&mut disk, 3);
     life.snapshot(&mut disk, Time::from_millis(2_000)).expect("it is made");

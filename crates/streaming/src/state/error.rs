@@ -59,6 +59,16 @@ pub enum StateError {
     /// The states that are stored cannot be those of this program.
     #[error("{0}")]
     Schema(String),
+    /// The database of states on disk.
+    #[error("cannot {action} the states in {}: {cause}", .path.display())]
+    Database {
+        /// What was tried, as a verb.
+        action: &'static str,
+        /// The directory of the database.
+        path: PathBuf,
+        /// What the database said.
+        cause: fjall::Error,
+    },
     /// A file or directory could not be used.
     #[error("cannot {action} {}: {cause}", .path.display())]
     Io {

@@ -2,7 +2,7 @@
 //! `StateMap`: the states of one partition with the times of their last use, and how to undo the latest batches.
 
 use std::{
-    collections::{BTreeMap, HashMap, VecDeque},
+    collections::{BTreeMap, HashMap, HashSet, VecDeque},
     hash::Hash,
 };
 
@@ -11,10 +11,11 @@ use hashbrown::{HashTable, hash_table};
 
 use super::{
     changes::{KeyChange, MappedRecords, PartitionChanges},
-    codec::encode,
+    codec::{decode, encode},
+    disk::{Backing, IdleMoves},
     error::StateError,
 };
-use crate::time::Time;
+use crate::time::{Time, milliseconds};
 
 /// States by key. A batch changes them in place and writes down what was there before, once for each key and batch, so
 /// that the batch can be undone and that earlier versions can be read. Its cost grows with the keys that it touches.
@@ -30,6 +31,8 @@ pub(super) struct StateMap<K, S> {
     undo: VecDeque<Undo<K, S>>,
     /// What the batches changed that are not taken for the log yet, oldest first; nothing when there is no log.
     log: Option<VecDeque<(Time, PartitionChanges)>>,
+    /// Where states are that are not in the table.
+    backing: Option<Backing<K>>,
 }
 
 struct Entry<K, S> {
@@ -47,6 +50,8 @@ struct Undo<K, S> {
     time: Time,
     before: Option<Time>,
     changes: Vec<(K, Old<S>)>,
+    /// Whether it has removed a key, which may then have come back.
+    removes: bool,
     /// What was taken from `idle`.
     due: BTreeMap<Time, Vec<K>>,
 }
@@ -76,6 +81,7 @@ impl<K: Hash + Eq + Clone, S: Clone> StateMap<K, S> {
             attempt: 0,
             undo: VecDeque::new(),
             log: None,
+            backing: None,
         }
     }
 
@@ -100,7 +106,8 @@ impl<K: Hash + Eq + Clone, S: Clone> StateMap<K, S> {
     ///
     /// When a later batch has been applied already.
     pub(super) fn begin(&mut self, time: Time) {
-        if self.applied == Some(time) {
+        let is_written = self.backing.as_ref().is_some_and(|backing| backing.has_written(time));
+        if self.applied == Some(time) && !is_written {
             self.roll_back();
         }
         if let Some(applied) = self.applied.filter(|applied| *applied >= time) {
@@ -110,7 +117,7 @@ impl<K: Hash + Eq + Clone, S: Clone> StateMap<K, S> {
         }
         self.attempt += 1;
         let before = self.applied;
-        self.undo.push_back(Undo { time, before, changes: Vec::new(), due: BTreeMap::new() });
+        self.undo.push_back(Undo { time, before, changes: Vec::new(), removes: false, due: BTreeMap::new() });
     }
 
     /// Ends the batch. Batches up to `looked_behind`, the earliest version that is still read, cannot be undone any
@@ -138,6 +145,9 @@ impl<K: Hash + Eq + Clone, S: Clone> StateMap<K, S> {
         }
         if let Some(log) = &mut self.log {
             log.retain(|(time, _)| *time != undo.time);
+        }
+        if let Some(backing) = &mut self.backing {
+            backing.undo(undo.time);
         }
         self.applied = undo.before;
     }
@@ -209,9 +219,12 @@ impl<K: Hash + Eq + Clone, S: Clone> StateMap<K, S> {
     pub(super) fn remove(&mut self, key: &K) {
         let Ok(entry) = self.table.find_entry(key_hash(key), |entry| entry.key == *key) else { return };
         let (Entry { key, state, used, listed, .. }, _) = entry.remove();
-        if let Some(undo) = self.undo.back_mut() {
-            undo.changes.push((key, Old::State { state, used, listed }));
+        let Some(undo) = self.undo.back_mut() else { return };
+        if let Some(backing) = &mut self.backing {
+            backing.remove(undo.time, key.clone());
         }
+        undo.removes = true;
+        undo.changes.push((key, Old::State { state, used, listed }));
     }
 
     /// The keys that were last used before `time`, some maybe twice. They are listed no more: the caller removes them.
@@ -246,7 +259,11 @@ impl<K: Hash + Eq + Clone, S: Clone> StateMap<K, S> {
     /// # Panics
     ///
     /// When that was too long ago.
-    pub(super) fn at(&self, time: Time) -> Vec<(K, S)> {
+    pub(super) fn at(&self, time: Time) -> Result<Vec<(K, S)>, StateError>
+    where
+        K: Key,
+        S: Wire,
+    {
         let mut earlier: HashMap<&K, Option<&S>> = HashMap::new();
         let later = || self.undo.iter().filter(|undo| undo.time > time);
         let reached = later().next().map_or(self.applied, |undo| undo.before);
@@ -268,9 +285,19 @@ impl<K: Hash + Eq + Clone, S: Clone> StateMap<K, S> {
                 states.push((entry.key.clone(), state.clone()));
             }
         }
+        for stored in self.backing.iter().flat_map(Backing::iter) {
+            let (key, state) = stored?;
+            let backing = self.backing.as_ref().expect("it has just been read");
+            if backing.is_removed(&key) || self.get(&key).is_some() {
+                continue;
+            }
+            if let Some(state) = earlier.remove(&key).map_or(Some(state), |state| state.cloned()) {
+                states.push((key, state));
+            }
+        }
         let gone = earlier.into_iter().filter_map(|(key, state)| Some((key.clone(), state?.clone())));
         states.extend(gone);
-        states
+        Ok(states)
     }
 }
 
@@ -286,17 +313,24 @@ impl<K: Key, S: Wire> StateMap<K, S> {
         let (mut key_bytes, mut state_bytes) = (Vec::new(), Vec::new());
         // Most batches are like the one before.
         let mut keys = Vec::with_capacity(log.back().map_or(0, |(_, changes)| changes.keys.len()));
+        let mut seen = HashSet::new();
         for (key, old) in &undo.changes {
+            if undo.removes && !seen.insert(key) {
+                // What was there before the batch is what the first change of a key says.
+                continue;
+            }
             let entry = self.table.find(key_hash(key), |entry| entry.key == *key);
             key_bytes.clear();
             encode(entry.map_or(key, |entry| &entry.key), &mut key_bytes)?;
             let change = match (old, entry) {
-                // Used first, and changed or removed after that, which is written down too.
-                (Old::Use { .. }, Some(entry)) if entry.logged_in == self.attempt => continue,
-                (Old::Use { .. } | Old::Nothing, None) => continue,
-                (Old::Use { .. }, Some(_)) => KeyChange::Touch { key: &key_bytes },
-                (Old::State { .. }, None) => KeyChange::Remove { key: &key_bytes },
-                (Old::Nothing | Old::State { .. }, Some(entry)) => {
+                (Old::Use { .. }, Some(entry)) if entry.logged_in != self.attempt => {
+                    KeyChange::Touch { key: &key_bytes }
+                }
+                // Used first and changed after that, which is written down too.
+                (Old::Use { .. }, Some(_)) if !undo.removes => continue,
+                (Old::Nothing, None) => continue,
+                (Old::Use { .. } | Old::State { .. }, None) => KeyChange::Remove { key: &key_bytes },
+                (_, Some(entry)) => {
                     state_bytes.clear();
                     encode(&entry.state, &mut state_bytes)?;
                     KeyChange::Put { key: &key_bytes, state: &state_bytes, new: matches!(old, Old::Nothing) }
@@ -304,7 +338,8 @@ impl<K: Key, S: Wire> StateMap<K, S> {
             };
             change.encode(&mut keys);
         }
-        log.push_back((undo.time, PartitionChanges { keys, mapped }));
+        let moves = self.backing.as_mut().and_then(Backing::take_moves);
+        log.push_back((undo.time, PartitionChanges { keys, mapped, moves }));
         Ok(())
     }
 
@@ -319,6 +354,65 @@ impl<K: Key, S: Wire> StateMap<K, S> {
             log.pop_front().map(|(_, changes)| changes)
         } else {
             None
+        }
+    }
+
+    /// Has states on disk from now on, of which the table has some.
+    pub(super) fn set_backing(&mut self, backing: Backing<K>) {
+        self.backing = Some(backing);
+    }
+
+    /// Makes sure that the state of a key is in the table if it has one.
+    pub(super) fn fetch(&mut self, key: &K) -> Result<(), StateError> {
+        let Some(backing) = &mut self.backing else { return Ok(()) };
+        let hash = key_hash(key);
+        if self.table.find(hash, |entry| entry.key == *key).is_none()
+            && let Some((state, used)) = backing.get(key)?
+        {
+            let entry = Entry { key: key.clone(), state, used, listed: used, logged_in: 0 };
+            self.table.insert_unique(hash, entry, rehash);
+        }
+        Ok(())
+    }
+
+    /// As [`take_idle`](Self::take_idle), for keys whose states are on disk.
+    pub(super) fn take_idle_on_disk(&mut self, time: Time) -> Result<Vec<K>, StateError> {
+        let mut idle_keys = Vec::new();
+        let Some(backing) = &self.backing else { return Ok(idle_keys) };
+        let listed = backing.listed(time).collect::<Result<Vec<_>, _>>()?;
+        if listed.is_empty() {
+            return Ok(idle_keys);
+        }
+        let mut relisted = Vec::new();
+        for bytes in listed {
+            let key: K = decode(&bytes)?;
+            let Some(backing) = &self.backing else { break };
+            let used = match self.table.find(key_hash(&key), |entry| entry.key == key) {
+                Some(entry) => entry.used,
+                None if backing.is_removed(&key) => continue,
+                None => match backing.stored(&bytes)? {
+                    Some(stored) => stored.used,
+                    None => continue,
+                },
+            };
+            if used < time { idle_keys.push(key) } else { relisted.push((used, bytes)) }
+        }
+        if let Some(backing) = &mut self.backing {
+            backing.set_moves(IdleMoves { before: time, relisted, ..IdleMoves::default() });
+        }
+        Ok(idle_keys)
+    }
+
+    /// The batches up to the one at `time` are on disk. The table forgets what it does not need, unless it has fewer
+    /// than `keep` keys.
+    pub(super) fn written(&mut self, time: Time, keep: usize) {
+        let Some(backing) = &mut self.backing else { return };
+        backing.written(time);
+        if self.table.len() > keep {
+            self.table.retain(|entry| entry.used > time);
+        }
+        if let Some(idle) = &mut self.idle {
+            *idle = idle.split_off(&(time + milliseconds(1)));
         }
     }
 

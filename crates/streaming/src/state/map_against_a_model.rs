@@ -102,7 +102,7 @@ proptest! {
                 versions.push((time, states.clone()));
             }
             for (time, states) in &versions {
-                let seen: BTreeMap<_, _> = map.at(*time).into_iter().collect();
+                let seen: BTreeMap<_, _> = map.at(*time).expect("nothing is read from disk").into_iter().collect();
                 prop_assert_eq!(seen, states.iter().map(|(key, (state, _))| (*key, *state)).collect());
             }
         }

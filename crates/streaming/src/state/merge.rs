@@ -9,10 +9,11 @@ use std::{collections::HashMap, path::Path};
 use dstreams_rdd::{Key, Partitioner, Wire, key_hash};
 
 use super::{
+    base::visit,
     changes::{BatchChanges, KeyChange, PartitionChanges, encode_batch},
     codec::{decode, encode},
     error::StateError,
-    snapshot::{self, PartReader, PartWriter, Written},
+    snapshot::{self, PartWriter, Written},
     store::Kept,
 };
 use crate::time::Time;
@@ -35,14 +36,14 @@ pub(super) struct Rewriter<'a, K> {
 
 /// A key and its state, or nothing for one that is touched or removed, as this program writes them.
 #[derive(Default)]
-struct Rewritten {
-    partition: usize,
-    key: Vec<u8>,
-    state: Vec<u8>,
+pub(super) struct Rewritten {
+    pub(super) partition: usize,
+    pub(super) key: Vec<u8>,
+    pub(super) state: Vec<u8>,
 }
 
 impl<K: Key> Rewriter<'_, K> {
-    fn rewrite<S: Wire>(
+    pub(super) fn rewrite<S: Wire>(
         &self,
         key: &[u8],
         state: Option<&[u8]>,
@@ -101,9 +102,23 @@ impl<K: Key> Rewriter<'_, K> {
             .map(|partition| PartWriter::create(dir, &self.kept.header(time, partition)))
             .collect::<Result<Vec<_>, _>>()?;
         if let Some(base) = base {
-            for path in snapshot::parts(base)? {
-                self.copy::<S>(&mut PartReader::open(&path)?, &mut folded, &mut writers)?;
-            }
+            let mut new = Rewritten::default();
+            visit(base, &mut |entry| {
+                let (partition, key, state) = if entry.header.layout == self.kept.layout() {
+                    (entry.partition, entry.key, entry.state)
+                } else {
+                    self.rewrite::<S>(entry.key, Some(entry.state), &mut new)?;
+                    (new.partition, &new.key[..], &new.state[..])
+                };
+                let writer = &mut writers[partition];
+                // What has been looked up is there no more, so that what is left at the end is new.
+                match folded[partition].remove(key) {
+                    None => writer.put(key, state, entry.used),
+                    Some(Since::Touched { used }) => writer.put(key, state, used),
+                    Some(Since::Put { state, used }) => writer.put(key, state, used),
+                    Some(Since::Removed) => Ok(()),
+                }
+            })?;
         }
         let mut written = Written::default();
         for (changed, mut writer) in folded.into_iter().zip(writers) {
@@ -118,39 +133,6 @@ impl<K: Key> Rewriter<'_, K> {
         }
         Ok(written)
     }
-
-    /// Copies the entries of a file that are still there. What has been looked up in `folded` is there no more.
-    fn copy<S: Wire>(
-        &self,
-        reader: &mut PartReader,
-        folded: &mut Folded<'_>,
-        writers: &mut [PartWriter],
-    ) -> Result<(), StateError> {
-        let same = reader.header().layout == self.kept.layout();
-        let partition = reader.header().partition;
-        let mut new = Rewritten::default();
-        while let Some(block) = reader.next_block()? {
-            let place = block.place();
-            for entry in block {
-                let entry = entry?;
-                let (partition, key, state) = if same {
-                    (partition, entry.key, entry.state)
-                } else {
-                    self.rewrite::<S>(entry.key, Some(entry.state), &mut new)
-                        .map_err(|cause| place.unreadable(cause))?;
-                    (new.partition, &new.key[..], &new.state[..])
-                };
-                let writer = &mut writers[partition];
-                match folded[partition].remove(key) {
-                    None => writer.put(key, state, entry.used)?,
-                    Some(Since::Touched { used }) => writer.put(key, state, used)?,
-                    Some(Since::Put { state, used }) => writer.put(key, state, used)?,
-                    Some(Since::Removed) => {}
-                }
-            }
-        }
-        Ok(())
-    }
 }
 
 /// What all batches together have done to each key.
@@ -162,18 +144,15 @@ fn fold(partitions: usize, changes: &[(Time, Vec<u8>)]) -> Result<Folded<'_>, St
                 return Err(StateError::DamagedChanges { offset: 0, problem: "there is no such partition" });
             };
             for change in part.keys() {
-                match change? {
-                    KeyChange::Put { key, state, .. } => {
-                        drop(keys.insert(key, Since::Put { state, used: *time }))
-                    }
-                    KeyChange::Remove { key } => drop(keys.insert(key, Since::Removed)),
-                    KeyChange::Touch { key } => {
-                        match keys.entry(key).or_insert(Since::Touched { used: *time }) {
-                            Since::Put { used, .. } | Since::Touched { used } => *used = *time,
-                            Since::Removed => {}
-                        }
-                    }
-                }
+                let (key, since) = match change? {
+                    KeyChange::Put { key, state, .. } => (key, Since::Put { state, used: *time }),
+                    KeyChange::Remove { key } => (key, Since::Removed),
+                    KeyChange::Touch { key } => match keys.get(key) {
+                        Some(Since::Put { state, .. }) => (key, Since::Put { state, used: *time }),
+                        _ => (key, Since::Touched { used: *time }),
+                    },
+                };
+                keys.insert(key, since);
             }
         }
     }

@@ -3,8 +3,10 @@
 //! are kept in checkpoints.
 
 mod apply;
+mod base;
 mod changes;
 pub(crate) mod codec;
+mod disk;
 mod durable;
 #[cfg(test)]
 mod durable_suite;
@@ -22,6 +24,7 @@ mod store;
 mod value;
 
 pub(crate) use apply::{Function, Rules};
+pub(crate) use disk::DiskOptions;
 pub(crate) use durable::DurableStates;
 pub use error::StateError;
 pub(crate) use store::StateStore;

@@ -13,6 +13,7 @@ use dstreams_rdd::{Key, Partitioner, Wire, key_hash};
 use parking_lot::Mutex;
 
 use super::{
+    base::{open_database, visit_database},
     changes::{BatchChanges, KeyChange},
     codec::decode,
     error::StateError,
@@ -66,7 +67,7 @@ impl<'a, K: Key, S: Wire> Restoring<'a, K, S> {
             let threads = thread::available_parallelism().map_or(2, NonZero::get).min(paths.len());
             for _ in 0..threads {
                 scope.spawn(|| {
-                    while let Some((number, path)) = this.next_part(&paths, &next) {
+                    while let Some((number, path)) = next_part(&paths, &next) {
                         if let Err(error) = this.load_part(number, path) {
                             *failed.lock() = Some(error);
                             // The others end after their files.
@@ -79,9 +80,18 @@ impl<'a, K: Key, S: Wire> Restoring<'a, K, S> {
         failed.into_inner().map_or(Ok(()), Err)
     }
 
-    fn next_part<'p>(&self, paths: &'p [PathBuf], next: &AtomicUsize) -> Option<(usize, &'p Path)> {
-        let number = next.fetch_add(1, Ordering::Relaxed);
-        paths.get(number).map(|path| (number, path.as_path()))
+    /// Loads the states of a database, which may be those of a later batch than the log begins with: what is changed
+    /// again comes out the same.
+    pub(super) fn load_database(&mut self, dir: &Path) -> Result<(), StateError> {
+        let database = open_database(dir)?;
+        self.layouts.insert(database.about().header.layout);
+        visit_database(&database, &mut |entry| {
+            let (key, state): (K, S) = (decode(entry.key)?, decode(entry.state)?);
+            let hash = key_hash(&key);
+            let target = self.target(&key, hash, entry.partition)?;
+            self.store.partition(target).lock().insert(hash, key, state, entry.used);
+            Ok(())
+        })
     }
 
     fn load_part(&self, number: usize, path: &Path) -> Result<(), StateError> {
@@ -149,13 +159,10 @@ impl<'a, K: Key, S: Wire> Restoring<'a, K, S> {
         }
         Ok(())
     }
+}
 
-    /// The states are those after the batch at `version`.
-    pub(super) fn finish(&self, version: Time) -> u64 {
-        for map in self.store.partitions() {
-            map.lock().set_applied(version);
-        }
-        self.store.set_restored(version);
-        self.store.keys()
-    }
+/// The next file that nobody reads yet, with its number.
+fn next_part<'p>(paths: &'p [PathBuf], next: &AtomicUsize) -> Option<(usize, &'p Path)> {
+    let number = next.fetch_add(1, Ordering::Relaxed);
+    paths.get(number).map(|path| (number, path.as_path()))
 }

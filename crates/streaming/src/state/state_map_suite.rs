@@ -41,7 +41,7 @@ fn by_time(map: &StateMap<i32, i32>, before: i64) -> Vec<(i32, i32, i64)> {
 }
 
 fn version(map: &StateMap<i32, i32>, number: i64) -> Vec<(i32, i32)> {
-    let mut states = map.at(ms(number));
+    let mut states = map.at(ms(number)).expect("nothing is read from disk");
     states.sort_unstable();
     states
 }

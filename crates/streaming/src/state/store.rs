@@ -2,7 +2,7 @@
 //! `StateStore`: the state maps of all partitions of a stream, which earlier versions are read, and what is kept of them.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, VecDeque},
     fs,
     hash::{BuildHasher, Hasher, RandomState},
     path::{Path, PathBuf},
@@ -16,7 +16,9 @@ use dstreams_rdd::{Key, Wire};
 use parking_lot::Mutex;
 
 use super::{
-    changes::{PartitionChanges, encode_batch},
+    changes::{BatchChanges, PartitionChanges, encode_batch},
+    codec::encode,
+    disk::{self, Backing, DiskOptions, DiskPlace, DiskStates, IdleMoves},
     error::StateError,
     map::StateMap,
     snapshot::{self, Header, SnapshotWriter},
@@ -27,6 +29,8 @@ use crate::{checkpoint::durable::StateSchema, time::Time};
 pub(crate) struct StateStore<K, S> {
     partitions: Box<[SharedMap<K, S>]>,
     pins: Arc<Pins>,
+    times_out: bool,
+    on_disk: Option<DiskOptions>,
     kept: OnceLock<Kept>,
     restored: OnceLock<Time>,
 }
@@ -43,16 +47,29 @@ pub(super) struct Kept {
     layout: AtomicU64,
     /// Bytes of the last snapshot.
     pub(super) snapshot_bytes: AtomicU64,
+    /// Where states are on disk.
+    pub(super) disk: Option<DiskPlace>,
+    /// What is logged and not on disk yet.
+    uncommitted: Mutex<VecDeque<Uncommitted>>,
     first_batch: Once,
 }
 
+/// The changes of a batch that are to be written to disk.
+struct Uncommitted {
+    time: Time,
+    changes: Option<Vec<u8>>,
+    moves: Vec<IdleMoves>,
+}
+
 impl Kept {
-    pub(super) fn new(dir: &Path, schema: StateSchema, logs_mapped: bool) -> Self {
+    pub(super) fn new(dir: &Path, schema: StateSchema, logs_mapped: bool, disk: Option<DiskPlace>) -> Self {
         Self {
             dir: dir.to_owned(),
             logs_mapped,
             layout: AtomicU64::new(fresh_layout(&schema)),
             snapshot_bytes: AtomicU64::new(0),
+            disk,
+            uncommitted: Mutex::default(),
             first_batch: Once::new(),
             schema,
         }
@@ -74,6 +91,22 @@ impl Kept {
     /// The directory of the states before the first batch, which are like a snapshot.
     pub(super) fn initial(&self) -> PathBuf {
         self.dir.join("initial")
+    }
+
+    /// What there is of states before the first snapshot: those before the first batch, or a database that has not been
+    /// recorded as a snapshot.
+    pub(super) fn first_base(&self) -> Option<PathBuf> {
+        [self.initial(), disk::path(self)].into_iter().find(|dir| dir.exists())
+    }
+
+    /// Removes that, apart from a directory that has become a snapshot.
+    pub(super) fn remove_first_bases(&self, but: &Path) -> Result<(), StateError> {
+        for dir in [self.initial(), disk::path(self)] {
+            if dir != but && dir.exists() {
+                fs::remove_dir_all(&dir).map_err(StateError::io("remove", &dir))?;
+            }
+        }
+        Ok(())
     }
 
     pub(super) fn header(&self, time: Time, partition: usize) -> Header {
@@ -120,12 +153,15 @@ impl Drop for Pin {
 }
 
 impl<K: Key, S: Wire> StateStore<K, S> {
-    /// An empty store. `times_out` says whether keys are looked for that have been idle.
-    pub(crate) fn new(partitions: usize, times_out: bool) -> Arc<Self> {
+    /// An empty store. `times_out` says whether keys are looked for that have been idle, `on_disk` that states are on
+    /// disk once they are kept in checkpoints.
+    pub(crate) fn new(partitions: usize, times_out: bool, on_disk: Option<DiskOptions>) -> Arc<Self> {
         let empty = || Arc::new(Mutex::new(StateMap::new(times_out)));
         Arc::new(Self {
             partitions: (0..partitions).map(|_| empty()).collect(),
             pins: Arc::default(),
+            times_out,
+            on_disk,
             kept: OnceLock::new(),
             restored: OnceLock::new(),
         })
@@ -169,18 +205,44 @@ impl<K: Key, S: Wire> StateStore<K, S> {
         let _once = self.restored.set(time);
     }
 
+    /// The database that states are to be in.
+    pub(super) fn disk_place(&self) -> Option<DiskPlace> {
+        self.on_disk.map(|options| DiskPlace::new(options, self.times_out))
+    }
+
+    /// Where states are while the program runs.
+    pub(super) fn name(&self) -> &'static str {
+        if self.on_disk.is_some() { "disk" } else { "memory" }
+    }
+
     /// What is done once, before the first batch changes anything.
     pub(super) fn begin(&self) {
         let Some(kept) = self.kept().filter(|_| self.restored().is_none()) else { return };
         kept.first_batch.call_once(|| {
-            // Left by a program that has not completed its first batch.
-            let initial = kept.initial();
-            if initial.exists()
-                && let Err(error) = fs::remove_dir_all(&initial)
-            {
-                panic!("cannot remove {}: {error}", initial.display());
+            if let Err(error) = self.begin_empty(kept) {
+                panic!("cannot begin with empty states: {error}");
             }
         });
+    }
+
+    fn begin_empty(&self, kept: &Kept) -> Result<(), StateError> {
+        // Left by a program that has not completed its first batch.
+        kept.remove_first_bases(Path::new(""))?;
+        if let Some(place) = &kept.disk {
+            self.set_disk(&place.create(kept)?);
+        }
+        Ok(())
+    }
+
+    /// Has the states in a database.
+    pub(super) fn set_disk(&self, states: &Arc<DiskStates>) {
+        for (partition, map) in self.partitions.iter().enumerate() {
+            map.lock().set_backing(Backing::new(Arc::clone(states), partition));
+        }
+    }
+
+    fn disk(&self) -> Option<&Arc<DiskStates>> {
+        self.kept()?.disk.as_ref()?.states()
     }
 
     /// Puts the first states of a partition there, unless a batch has changed them already. Where states are kept they
@@ -188,18 +250,25 @@ impl<K: Key, S: Wire> StateStore<K, S> {
     pub(crate) fn load(&self, partition: usize, states: impl Iterator<Item = (K, S)>, time: Time) {
         self.begin();
         // The states may come from another store, so that no lock is held while they are read.
-        if self.partitions[partition].lock().applied().is_none() {
-            let states: Vec<_> = states.collect();
-            let mut map = self.partitions[partition].lock();
-            if map.applied().is_none() {
-                map.load(states.into_iter(), time);
-                if let Some(kept) = self.kept()
-                    && let Err(error) = write_initial(kept, &map, partition, time)
-                {
-                    panic!("the initial states cannot be kept: {error}");
-                }
-            }
+        if self.partitions[partition].lock().applied().is_some() {
+            return;
         }
+        let loaded = match self.disk() {
+            Some(disk) => load_on_disk(disk, partition, states, time),
+            None => self.load_in_memory(partition, states.collect(), time),
+        };
+        if let Err(error) = loaded {
+            panic!("the initial states cannot be kept: {error}");
+        }
+    }
+
+    fn load_in_memory(&self, partition: usize, states: Vec<(K, S)>, time: Time) -> Result<(), StateError> {
+        let mut map = self.partitions[partition].lock();
+        if map.applied().is_some() {
+            return Ok(());
+        }
+        map.load(states.into_iter(), time);
+        self.kept().map_or(Ok(()), |kept| write_initial(kept, &map, partition, time))
     }
 
     /// Whether all partitions have applied the batch at `time`.
@@ -209,14 +278,55 @@ impl<K: Key, S: Wire> StateStore<K, S> {
 
     /// What the batch at `time` changed, for the log.
     pub(super) fn take_log(&self, time: Time) -> Option<Vec<u8>> {
-        let changes: Vec<PartitionChanges> =
+        let mut changes: Vec<PartitionChanges> =
             self.partitions.iter().map(|map| map.lock().take_log(time).unwrap_or_default()).collect();
-        encode_batch(self.kept()?.layout(), &changes)
+        let kept = self.kept()?;
+        let moves = changes.iter_mut().filter_map(|changes| changes.moves.take()).collect();
+        let changes = encode_batch(kept.layout(), &changes);
+        if kept.disk.is_some() {
+            kept.uncommitted.lock().push_back(Uncommitted { time, changes: changes.clone(), moves });
+        }
+        changes
+    }
+
+    /// Whether changes of the batch at `time` or before are not on disk yet.
+    pub(super) fn is_behind(&self, time: Time) -> bool {
+        let is_before = |next: &Uncommitted| next.time <= time;
+        self.kept().is_some_and(|kept| kept.uncommitted.lock().front().is_some_and(is_before))
+    }
+
+    /// The batches up to the one at `time` will not be undone: their changes may go to disk.
+    pub(super) fn commit(&self, time: Time) -> Result<(), StateError> {
+        let (Some(kept), Some(disk)) = (self.kept(), self.disk()) else { return Ok(()) };
+        loop {
+            let next = kept.uncommitted.lock().pop_front();
+            let Some(next) = next else { break };
+            if next.time > time {
+                kept.uncommitted.lock().push_front(next);
+                break;
+            }
+            // With nothing changed there is nothing to write, and the version stays behind.
+            if let Some(changes) = &next.changes {
+                disk.write(next.time, &BatchChanges::decode(changes)?, &next.moves)?;
+            } else if !next.moves.is_empty() {
+                disk.write(next.time, &BatchChanges::default(), &next.moves)?;
+            }
+        }
+        // About what an entry of the table takes besides what its key and its state point to.
+        let entry = (size_of::<(K, S, Time, Time, u64)>() + 64) * self.partitions.len();
+        let keep = usize::try_from(disk.overlay_budget()).unwrap_or(usize::MAX) / entry;
+        for map in &self.partitions {
+            map.lock().written(time, keep);
+        }
+        Ok(())
     }
 
     /// The number of keys in all partitions.
     pub(super) fn keys(&self) -> u64 {
-        self.partitions.iter().map(|map| map.lock().len() as u64).sum()
+        match self.disk() {
+            Some(disk) => disk.about().keys.iter().sum(),
+            None => self.partitions.iter().map(|map| map.lock().len() as u64).sum(),
+        }
     }
 
     /// Keeps the states after the batch at `time` readable, from before the next batch is applied.
@@ -227,7 +337,10 @@ impl<K: Key, S: Wire> StateStore<K, S> {
 
     /// A copy of the states of a partition after the batch at a pinned time.
     pub(crate) fn at(&self, partition: usize, pin: &Pin) -> Vec<(K, S)> {
-        self.partitions[partition].lock().at(pin.time)
+        match self.partitions[partition].lock().at(pin.time) {
+            Ok(states) => states,
+            Err(error) => panic!("the states after the batch at {} cannot be read: {error}", pin.time),
+        }
     }
 }
 
@@ -247,4 +360,24 @@ fn write_initial<K: Key, S: Wire>(
     }
     writer.finish()?;
     Ok(())
+}
+
+/// Puts the first states of a partition into a database, a part at a time.
+fn load_on_disk<K: Key, S: Wire>(
+    disk: &DiskStates,
+    partition: usize,
+    states: impl Iterator<Item = (K, S)>,
+    time: Time,
+) -> Result<(), StateError> {
+    let (mut key_bytes, mut state_bytes) = (Vec::new(), Vec::new());
+    let mut filling = disk.filling();
+    for (key, state) in states {
+        key_bytes.clear();
+        state_bytes.clear();
+        encode(&key, &mut key_bytes)?;
+        encode(&state, &mut state_bytes)?;
+        filling.put(partition, &key_bytes, &state_bytes, time)?;
+    }
+    let keys = filling.finish()?;
+    disk.filled(partition, keys[partition])
 }

@@ -132,6 +132,20 @@ impl Committed {
         Self { partitions, done: (0..partitions).collect() }
     }
 
+    /// For a sink whose transaction could not add `partition`, after the check before the batch: nothing to do when
+    /// another one has written the same, and an error when the batch is there in other partitions.
+    pub fn instead_of(&self, partition: &PartitionIdentity) -> Result<(), SinkError> {
+        if self.partitions == partition.partitions && self.done.contains(&partition.partition) {
+            return Ok(());
+        }
+        Err(SinkError::PartitionsChanged {
+            batch: partition.batch.clone(),
+            done: self.done.len(),
+            then: self.partitions,
+            now: partition.partitions,
+        })
+    }
+
     /// Whether that is the whole batch, in the partitions that it had then.
     pub fn is_complete(&self) -> bool {
         self.partitions > 0 && self.done.len() == self.partitions

@@ -15,6 +15,7 @@ use parking_lot::Mutex;
 use super::SelectedFile;
 use crate::{
     error::{Error, Result},
+    local_path::local_path,
     time::{Duration, Time},
 };
 
@@ -31,15 +32,11 @@ impl Directories {
     /// What `path` stands for: a directory, with or without `file:` before it, or a pattern of directories.
     pub(crate) fn parse(path: &Path) -> Result<Self> {
         let Some(text) = path.to_str() else { return Ok(Self::One(path.to_owned())) };
-        let local = match text.split_once(':') {
-            Some(("file", local)) => local.strip_prefix("//").unwrap_or(local),
-            Some((scheme, rest)) if rest.starts_with("//") => {
-                return Err(Error::IllegalArgument(format!(
-                    "cannot monitor {text}: files are read from the local file system, not from {scheme}:"
-                )));
-            }
-            _ => text,
-        };
+        let local = local_path(text).map_err(|scheme| {
+            Error::IllegalArgument(format!(
+                "cannot monitor {text}: files are read from the local file system, not from {scheme}:"
+            ))
+        })?;
         if local.is_empty() {
             return Err(Error::IllegalArgument("the path of the directory to monitor is empty".to_owned()));
         }

@@ -86,6 +86,7 @@ fn a_struct_has_its_fields() {
 #[test]
 fn options_that_look_alike_are_refused() {
     #[derive(Deserialize)]
+    #[expect(clippy::option_option, reason = "it is what is refused")]
     struct Deep {
         #[expect(dead_code, reason = "only its type counts")]
         field: Vec<Option<Option<u8>>>,

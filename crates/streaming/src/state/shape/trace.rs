@@ -110,7 +110,7 @@ struct Tracer<'a> {
     in_option: bool,
 }
 
-impl<'a> Tracer<'a> {
+impl Tracer<'_> {
     fn inner(self) -> Self {
         Self { depth: self.depth + 1, in_option: false, ..self }
     }
@@ -141,7 +141,7 @@ impl<'a> Tracer<'a> {
         fields: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, Refused> {
-        let fields = Fields { tracer: self, fields, next: 0 };
+        let fields = Fields { tracer: self, names: fields, next: 0 };
         visitor.visit_map(fields)
     }
 }
@@ -334,7 +334,7 @@ impl<'de> MapAccess<'de> for Pairs<'_> {
 /// The fields of a struct. Those of the outermost one are written down apart, and may be only some.
 struct Fields<'a> {
     tracer: Tracer<'a>,
-    fields: &'static [&'static str],
+    names: &'static [&'static str],
     next: usize,
 }
 
@@ -343,7 +343,7 @@ impl<'de> MapAccess<'de> for Fields<'_> {
 
     fn next_key_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<Option<T::Value>, Refused> {
         let outermost = self.tracer.depth == 0;
-        while let Some(name) = self.fields.get(self.next).copied() {
+        while let Some(name) = self.names.get(self.next).copied() {
             self.next += 1;
             if outermost && self.tracer.given.is_some_and(|given| !given.contains(name)) {
                 continue;
@@ -354,7 +354,7 @@ impl<'de> MapAccess<'de> for Fields<'_> {
     }
 
     fn next_value_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<T::Value, Refused> {
-        let name = self.fields[self.next - 1];
+        let name = self.names[self.next - 1];
         if self.tracer.depth > 0 {
             self.tracer.log.say(if self.next > 1 { ", " } else { "" });
             self.tracer.log.say(name);

@@ -41,7 +41,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-pub(crate) use describe::{Description, describe};
+pub(crate) use describe::describe;
 pub(crate) use format::Header;
 pub(crate) use reader::{PartReader, SnapshotReader};
 pub(crate) use writer::{PartWriter, SnapshotWriter, Written};

@@ -189,7 +189,8 @@ impl<K: DeserializeOwned, S: DeserializeOwned> SnapshotReader<K, S> {
         Ok(Self { part: PartReader::open(path)?, block: Vec::new(), ended: false, types: PhantomData })
     }
 
-    pub(crate) fn header(&self) -> &Header {
+    #[cfg(test)]
+    pub(super) fn header(&self) -> &Header {
         self.part.header()
     }
 

@@ -23,8 +23,8 @@ fn write(dir: &Path, parts: &[States], compressed: bool) -> Vec<Written> {
     create(dir).expect("a directory");
     let part = |(number, states): (usize, &States)| {
         let mut writer = PartWriter::create(dir, &header(number, parts.len())).expect("a file");
-        if compressed {
-            writer = writer.compressed();
+        if !compressed {
+            writer = writer.plain();
         }
         for (key, state, used) in states {
             let (mut key_bytes, mut state_bytes) = (Vec::new(), Vec::new());
@@ -147,8 +147,8 @@ proptest! {
     fn any_entries_come_back(entries: Vec<(Vec<u8>, Vec<u8>, i64)>, compressed: bool) {
         let dir = tempfile::tempdir().expect("a directory");
         let mut writer = PartWriter::create(dir.path(), &header(0, 1)).expect("a file");
-        if compressed {
-            writer = writer.compressed();
+        if !compressed {
+            writer = writer.plain();
         }
         for (key, state, used) in &entries {
             writer.put(key, state, ms(*used / 2)).expect("it is written");

@@ -49,12 +49,13 @@ impl PartWriter {
         file.write_all(&bytes).map_err(StateError::io("write", &path))?;
         let written = Written { keys: 0, bytes: bytes.len() as u64 };
         let block = Vec::with_capacity(BLOCK + BLOCK / 8);
-        Ok(Self { file, path, time: header.time, block, in_block: 0, compressed: None, written })
+        Ok(Self { file, path, time: header.time, block, in_block: 0, compressed: Some(Vec::new()), written })
     }
 
-    /// Compresses the blocks from here on.
-    pub(crate) fn compressed(mut self) -> Self {
-        self.compressed = Some(Vec::new());
+    /// Does not compress the blocks from here on.
+    #[cfg(test)]
+    pub(crate) fn plain(mut self) -> Self {
+        self.compressed = None;
         self
     }
 

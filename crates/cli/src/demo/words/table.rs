@@ -4,14 +4,15 @@
 use std::{
     collections::BTreeMap,
     fmt::Write as _,
-    io::{self, Write as _},
     sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc},
 };
 
-use dstreams::{Duration, StreamingListener, Text, Time, streaming::event::BatchInfo, time::seconds};
-use jiff::{Timestamp, tz::TimeZone};
+use dstreams::{Duration, StreamingListener, Text, Time, streaming::event::BatchInfo};
 
-use super::End;
+use super::super::{
+    End,
+    show::{grouped, time_of_day, write},
+};
 
 /// How many words a row shows.
 pub(crate) const TOP: usize = 5;
@@ -80,16 +81,6 @@ impl Table {
         write(&text);
     }
 
-    /// When a batch ended, in local time.
-    fn time_of_day(&self, time: Time) -> String {
-        let form = if self.interval < seconds(1) { "%H:%M:%S%.3f" } else { "%H:%M:%S" };
-        match Timestamp::from_millisecond(time.as_millis()) {
-            Ok(instant) => instant.to_zoned(TimeZone::system()).strftime(form).to_string(),
-            // Only for times thousands of years away.
-            Err(_) => time.to_string(),
-        }
-    }
-
     fn state(&self) -> MutexGuard<'_, State> {
         // A row that panicked half-way leaves numbers that are still worth showing.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
@@ -116,7 +107,7 @@ impl StreamingListener for Table {
         let _ = writeln!(
             text,
             "{:>13} {:>10} {:>10} {:>11} {:>11}  {}",
-            self.time_of_day(batch.batch_time),
+            time_of_day(batch.batch_time, self.interval),
             grouped(row.records),
             format!("{per_second:.0}"),
             processing.to_string(),
@@ -137,36 +128,6 @@ impl StreamingListener for Table {
     }
 }
 
-/// A closed pipe (`dstreams demo | head`) ends the table, not the stream.
-fn write(text: &str) {
-    let mut out = io::stdout().lock();
-    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
-}
-
 fn verdict(sent: u64, counted: u64) -> &'static str {
     if sent == counted { "all of them" } else { "NOT THE SAME" }
-}
-
-/// 1234567 as 1,234,567.
-fn grouped(number: u64) -> String {
-    let digits = number.to_string();
-    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
-    for (place, digit) in digits.char_indices() {
-        if place > 0 && (digits.len() - place).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn numbers_are_grouped_by_thousands() {
-        let texts = [0, 7, 999, 1000, 20_000, 1_234_567].map(grouped);
-        assert_eq!(texts, ["0", "7", "999", "1,000", "20,000", "1,234,567"]);
-    }
 }

@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: Apache-2.0
+//! What is written to a database of states: the changes of a batch, and many states at once.
+
+use fjall::OwnedWriteBatch;
+
+use super::{DiskStates, META, idle_key, pass, prefix, state_key, state_value};
+use crate::{
+    state::{
+        changes::{BatchChanges, KeyChange},
+        error::StateError,
+    },
+    time::Time,
+};
+
+/// What the timeouts of a batch do to the list of keys of a partition: what is before a time goes, and keys that have
+/// been used since are listed under the time of their last use.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub(in crate::state) struct IdleMoves {
+    pub(in crate::state) partition: usize,
+    pub(in crate::state) before: Time,
+    pub(in crate::state) relisted: Vec<(Time, Vec<u8>)>,
+}
+
+impl DiskStates {
+    /// Makes the changes of a batch, which the states are then those after: all or none of it.
+    pub(in crate::state) fn write(
+        &self,
+        time: Time,
+        changes: &BatchChanges<'_>,
+        moves: &[IdleMoves],
+    ) -> Result<(), StateError> {
+        let mut batch = self.database.batch();
+        let mut keys = self.about().keys;
+        for part in &changes.parts {
+            let partition = part.partition;
+            let Some(count) = keys.get_mut(partition) else {
+                return Err(StateError::DamagedChanges { offset: 0, problem: "there is no such partition" });
+            };
+            for change in part.keys() {
+                match change? {
+                    KeyChange::Put { key, state, new } => {
+                        batch.insert(&self.states, state_key(partition, key), state_value(time, state));
+                        *count += u64::from(new);
+                        if new && self.times_out {
+                            batch.insert(&self.idle, idle_key(partition, time, key), []);
+                        }
+                    }
+                    KeyChange::Touch { key } => {
+                        if let Some(stored) = self.get(partition, key)? {
+                            let value = state_value(time, stored.state());
+                            batch.insert(&self.states, state_key(partition, key), value);
+                        }
+                    }
+                    KeyChange::Remove { key } => {
+                        batch.remove(&self.states, state_key(partition, key));
+                        *count = count.saturating_sub(1);
+                    }
+                }
+            }
+        }
+        for moved in moves {
+            self.move_idle(moved, &mut batch)?;
+        }
+        {
+            let mut about = self.about.lock();
+            about.version = Some(time);
+            about.keys = keys;
+        }
+        batch.insert(&self.meta, META, self.about_json());
+        pass("commit", &self.path)?;
+        batch.commit().map_err(self.failed("write"))
+    }
+
+    fn move_idle(&self, moves: &IdleMoves, batch: &mut OwnedWriteBatch) -> Result<(), StateError> {
+        let range = prefix(moves.partition).to_vec()..idle_key(moves.partition, moves.before, &[]);
+        for entry in self.idle.range(range) {
+            batch.remove(&self.idle, entry.key().map_err(self.failed("read"))?);
+        }
+        for (time, key) in &moves.relisted {
+            batch.insert(&self.idle, idle_key(moves.partition, *time, key), []);
+        }
+        Ok(())
+    }
+
+    /// Fills the database with states that are not of a batch.
+    pub(in crate::state) fn filling(&self) -> Filling<'_> {
+        Filling { disk: self, batch: self.database.batch(), keys: vec![0; self.about().keys.len()] }
+    }
+
+    /// Sets how many keys a partition has, and makes everything durable.
+    pub(in crate::state) fn filled(&self, partition: usize, keys: u64) -> Result<(), StateError> {
+        self.set_keys(partition, keys);
+        self.write_about()?;
+        self.persist()
+    }
+
+    /// Says of which batch the states are.
+    pub(in crate::state) fn set_version(&self, version: Option<Time>) -> Result<(), StateError> {
+        self.about.lock().version = version;
+        self.write_about()
+    }
+}
+
+/// How many states are written at once.
+const AT_ONCE: usize = 8_192;
+
+/// States that are being written.
+pub(in crate::state) struct Filling<'a> {
+    disk: &'a DiskStates,
+    batch: OwnedWriteBatch,
+    keys: Vec<u64>,
+}
+
+impl Filling<'_> {
+    pub(in crate::state) fn put(
+        &mut self,
+        partition: usize,
+        key: &[u8],
+        state: &[u8],
+        used: Time,
+    ) -> Result<(), StateError> {
+        self.batch.insert(&self.disk.states, state_key(partition, key), state_value(used, state));
+        if self.disk.times_out {
+            self.batch.insert(&self.disk.idle, idle_key(partition, used, key), []);
+        }
+        self.keys[partition] += 1;
+        if self.batch.len() >= AT_ONCE { self.flush() } else { Ok(()) }
+    }
+
+    fn flush(&mut self) -> Result<(), StateError> {
+        let batch = std::mem::replace(&mut self.batch, self.disk.database.batch());
+        pass("commit", &self.disk.path)?;
+        batch.commit().map_err(self.disk.failed("write"))
+    }
+
+    /// Writes what is left. Returns the number of keys of each partition.
+    pub(in crate::state) fn finish(mut self) -> Result<Vec<u64>, StateError> {
+        self.flush()?;
+        Ok(self.keys)
+    }
+}
