@@ -50,5 +50,6 @@ pub use dstreams_streaming::{
 /// ```
 pub fn run(name: &str, build: impl FnOnce(&StreamingContext) -> Result<()>) -> Result<()> {
     log::to_stderr(log::Level::INFO);
-    streaming::run(name, build)
+    // What `main` returns is shown as a value; this says it in words.
+    streaming::run(name, build).inspect_err(|error| tracing::error!("{error}"))
 }

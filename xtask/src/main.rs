@@ -2,6 +2,7 @@
 //! The project's own tasks: `cargo xtask test` is the test command, `cargo xtask tidy` checks the tree.
 
 mod bench;
+mod chaos;
 mod conformance;
 mod test;
 mod tidy;
@@ -29,6 +30,8 @@ struct Cli {
 enum Task {
     /// Run every check a change must pass, in order, and stop at the first failure.
     Test(test::Options),
+    /// Kill a program at random moments, or at every step of its durability, and compare its outputs with the truth.
+    Chaos(chaos::Options),
     /// Measure the engine against loops written by hand, and print the ratios.
     Bench,
     /// Run tables of cases against the engine: a line for each, then how many passed and failed.
@@ -41,6 +44,7 @@ fn main() -> ExitCode {
     let root = workspace_root();
     let outcome = match Cli::parse().task {
         Task::Test(options) => test::run(&root, &options),
+        Task::Chaos(options) => chaos::run(&root, &options),
         Task::Bench => bench::run(&root),
         Task::Conformance(options) => conformance::run(&options),
         Task::Tidy => tidy::run(&root),

@@ -214,19 +214,21 @@ impl Worker {
         // What the batch is made of is written down before anything is made of it.
         if let Some(Err(error)) = keeper.map(|keeper| keeper.planned(&batch)) {
             self.graph.give_back(&batch);
+            // It may be in the log all the same. Without it there would be a hole, and what looks back at it, such as a
+            // window, could never be made again.
+            keeper.inspect(|keeper| keeper.halt());
             return Err(error);
         }
         self.scope.batches().write().insert(Arc::clone(&batch));
         self.make(time).inspect_err(|_| {
-            // None of its jobs runs: the batch must leave no trace, and its input goes to the next one.
-            if let Some(Err(error)) = keeper.map(|keeper| keeper.withdrawn(time)) {
-                // Its input cannot go to another batch while the log says that this one has it.
-                self.progress.report(&error);
-                keeper.inspect(|keeper| keeper.halt());
-                return;
+            if let Some(keeper) = keeper {
+                // It stays the next to be completed, by a later process: what looks back must find it.
+                keeper.halt();
+            } else {
+                // None of its jobs runs: the batch must leave no trace, and its input goes to the next one.
+                self.scope.batches().write().remove(time);
+                self.graph.give_back(&batch);
             }
-            self.scope.batches().write().remove(time);
-            self.graph.give_back(&batch);
         })
     }
 

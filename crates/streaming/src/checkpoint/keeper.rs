@@ -116,11 +116,6 @@ impl Keeper {
         self.log(&BatchRecord::Planned(batch.clone()))
     }
 
-    /// Writes down that a batch that was planned is not made.
-    pub(crate) fn withdrawn(&self, time: Time) -> Result<()> {
-        self.log(&BatchRecord::Withdrawn(time))
-    }
-
     /// Writes down that batches are left out.
     pub(crate) fn skipped(&self, first: Time, last: Time, batches: u64) -> Result<()> {
         self.log(&BatchRecord::Skipped { first, last, batches })

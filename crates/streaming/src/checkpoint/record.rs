@@ -24,8 +24,6 @@ pub(crate) enum BatchRecord {
     },
     /// The batch is going to be processed.
     Planned(Batch),
-    /// The batch that was planned is not made after all: its input goes to a later one.
-    Withdrawn(Time),
     /// The outputs of the batch are done. What it changed in the states of each operator is in the log of changes.
     Completed { time: Time, changes: BTreeMap<String, Handle> },
     /// These batches would have been made while no process was running, and are left out.
@@ -38,7 +36,6 @@ impl BatchRecord {
         match self {
             Self::Planned(batch) => batch.time,
             Self::Started { after: time, .. }
-            | Self::Withdrawn(time)
             | Self::Completed { time, .. }
             | Self::Skipped { last: time, .. } => *time,
         }

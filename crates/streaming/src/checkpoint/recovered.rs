@@ -123,9 +123,6 @@ impl LogReader {
                 self.last = self.last.max(Some(time));
                 self.batches.insert(time, batch);
             }
-            BatchRecord::Withdrawn(_) => {
-                self.batches.remove(&time);
-            }
             BatchRecord::Completed { changes, .. } => {
                 self.completed = self.completed.max(Some(time));
                 self.changes.insert(time, changes);

@@ -12,7 +12,7 @@ use crate::time::{Duration, Time};
 
 pub use manual::ManualClock;
 pub use stop::StopFlag;
-pub use system::SystemClock;
+pub use system::{SteadyClock, SystemClock};
 
 /// A source of time that can be waited on.
 ///

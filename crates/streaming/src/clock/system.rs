@@ -2,6 +2,7 @@
 //! `SystemClock`: the time of the machine, as a time that never goes back.
 
 use std::{
+    fmt,
     sync::{
         OnceLock,
         atomic::{AtomicI64, Ordering},
@@ -13,57 +14,76 @@ use std::{
 use super::{Clock, StopFlag, Waited};
 use crate::time::{Duration, Time};
 
-/// The clock of the machine. It follows when that is set forward; when that is set back it goes on at its own pace, so
-/// that batches neither stand still nor bear the times of earlier ones.
+/// The clock of the machine, as a [`SteadyClock`].
 #[derive(Debug, Clone, Copy, Default)]
 pub struct SystemClock;
 
-/// The longest single sleep. The machine's clock may be set while a thread sleeps; it looks again this often.
+/// A clock over one that people set. It follows when that is set forward; when that is set back it goes on at its own
+/// pace, so that batches neither stand still nor bear the times of earlier ones.
+///
+/// ```
+/// use std::sync::{Arc, atomic::{AtomicI64, Ordering::Relaxed}};
+/// use dstreams_streaming::{Time, clock::{Clock, SteadyClock}};
+/// let wall = Arc::new(AtomicI64::new(5_000));
+/// let clock = SteadyClock::new({
+///     let wall = Arc::clone(&wall);
+///     move || Time::from_millis(wall.load(Relaxed))
+/// });
+/// assert!(clock.now() >= Time::from_millis(5_000));
+/// wall.store(1_000, Relaxed);
+/// assert!(clock.now() >= Time::from_millis(5_000));
+/// wall.store(9_000, Relaxed);
+/// assert!(clock.now() >= Time::from_millis(9_000));
+/// ```
+pub struct SteadyClock {
+    wall: Box<dyn Fn() -> Time + Send + Sync>,
+    /// When the clock was made, whatever happens to the one below.
+    first: Instant,
+    /// The time, in ms, at which it would have been made by what it has told so far.
+    origin: AtomicI64,
+}
+
+/// The longest single sleep. The clock may be set while a thread sleeps; it looks again this often.
 const LONGEST_NAP: std::time::Duration = std::time::Duration::from_secs(1);
 
-/// The time, in ms, at which the process would have begun by what the clock has told so far.
-static ORIGIN: AtomicI64 = AtomicI64::new(i64::MIN);
+impl SteadyClock {
+    /// A clock that follows what `wall` says, as long as that goes forward.
+    #[expect(clippy::disallowed_methods, reason = "this is the one place that reads the system's time")]
+    pub fn new(wall: impl Fn() -> Time + Send + Sync + 'static) -> Self {
+        Self { wall: Box::new(wall), first: Instant::now(), origin: AtomicI64::new(i64::MIN) }
+    }
 
-/// What the machine takes for the present.
-#[expect(clippy::disallowed_methods, reason = "this is the one place that reads the system's time")]
-fn wall() -> Time {
-    match SystemTime::now().duration_since(UNIX_EPOCH) {
-        Ok(since) => Time::ZERO + Duration::from(since),
-        Err(before) => Time::ZERO - Duration::from(before.duration()),
+    /// Goes forward to `time` if it is behind that, and tells the time.
+    fn at_least(&self, time: Time) -> Time {
+        let elapsed = Duration::from(self.first.elapsed());
+        let origin = (time - elapsed).as_millis();
+        let before = self.origin.fetch_max(origin, Ordering::AcqRel);
+        Time::from_millis(origin.max(before)) + elapsed
     }
 }
 
-/// How long ago the clock was read first, whatever happens to the machine's.
-#[expect(clippy::disallowed_methods, reason = "this is the one place that reads the system's time")]
-fn elapsed() -> Duration {
-    static FIRST: OnceLock<Instant> = OnceLock::new();
-    Duration::from(FIRST.get_or_init(Instant::now).elapsed())
+impl fmt::Debug for SteadyClock {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SteadyClock").field("now", &self.now()).finish_non_exhaustive()
+    }
 }
 
-/// Goes forward to `time` if the clock is behind that, and tells the time.
-fn at_least(time: Time) -> Time {
-    let elapsed = elapsed();
-    let origin = (time - elapsed).as_millis();
-    let before = ORIGIN.fetch_max(origin, Ordering::AcqRel);
-    Time::from_millis(origin.max(before)) + elapsed
-}
-
-impl Clock for SystemClock {
+impl Clock for SteadyClock {
     fn now(&self) -> Time {
-        at_least(wall())
+        self.at_least((self.wall)())
     }
 
     fn not_before(&self, time: Time) {
         let ahead = time - self.now();
         if ahead.is_positive() {
             tracing::warn!(%ahead, "the clock of the machine is behind the last batch; time goes on from there");
-            let _now = at_least(time);
+            let _now = self.at_least(time);
         }
     }
 
     fn ahead(&self) -> Duration {
-        let wall = wall();
-        at_least(wall) - wall
+        let wall = (self.wall)();
+        self.at_least(wall) - wall
     }
 
     fn wait_until(&self, target: Time, stop: &StopFlag) -> Waited {
@@ -78,6 +98,40 @@ impl Clock for SystemClock {
             }
             thread::park_timeout(left.to_std().min(LONGEST_NAP));
         }
+    }
+}
+
+impl SystemClock {
+    /// One for the process, so that its contexts agree.
+    fn steady(self) -> &'static SteadyClock {
+        static CLOCK: OnceLock<SteadyClock> = OnceLock::new();
+        CLOCK.get_or_init(|| SteadyClock::new(wall))
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "this is the one place that reads the system's time")]
+fn wall() -> Time {
+    match SystemTime::now().duration_since(UNIX_EPOCH) {
+        Ok(since) => Time::ZERO + Duration::from(since),
+        Err(before) => Time::ZERO - Duration::from(before.duration()),
+    }
+}
+
+impl Clock for SystemClock {
+    fn now(&self) -> Time {
+        self.steady().now()
+    }
+
+    fn not_before(&self, time: Time) {
+        self.steady().not_before(time);
+    }
+
+    fn ahead(&self) -> Duration {
+        self.steady().ahead()
+    }
+
+    fn wait_until(&self, target: Time, stop: &StopFlag) -> Waited {
+        self.steady().wait_until(target, stop)
     }
 }
 
