@@ -6,9 +6,8 @@ use std::{collections::VecDeque, sync::Arc, thread::JoinHandle};
 use crossbeam_channel::{Receiver, Sender, unbounded};
 use parking_lot::Mutex;
 
-use super::{progress::Progress, runner::Runner};
+use super::{committer::Committer, keeper::Keeper, progress::Progress, runner::Runner};
 use crate::{
-    checkpoint::{Committer, Keeper},
     dstream::scope::Scope,
     error::{Error, Result},
     graph::RunningGraph,

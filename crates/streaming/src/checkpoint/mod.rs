@@ -4,22 +4,19 @@
 //! A batch is logged before it is processed, and logged as completed when its outputs are done and what it changed in
 //! the states is durable. After a restart the batches that were not completed are processed with exactly their input.
 
-mod committer;
 mod contents;
 mod cut;
 mod directory;
 pub(crate) mod durable;
-mod keeper;
 mod log;
 mod record;
 mod recovered;
 mod report;
 
-pub(crate) use committer::Committer;
 pub use contents::{CheckpointContents, StateContents};
+pub(crate) use cut::{Cut, RETAINED};
 pub(crate) use directory::CheckpointDirectory;
-pub(crate) use keeper::Keeper;
-pub(crate) use log::TimedLog;
-pub(crate) use record::{Program, StoredInput, StoredOperator};
+pub(crate) use log::{TimedLog, encode};
+pub(crate) use record::{BatchRecord, Program, StoredInput, StoredOperator};
 pub(crate) use recovered::Recovered;
 pub use report::{Fate, RecoveryReport, RecoveryRow};

@@ -14,10 +14,11 @@ use super::{
 };
 use crate::{
     batch::{
+        committer::Committer,
         generator::{Generator, Keeping, Mailbox, Message},
         runner::{Outcome, Runner},
     },
-    checkpoint::{Committer, RecoveryReport},
+    checkpoint::RecoveryReport,
     config::keys,
     dstream::scope::StreamingContextState,
     error::{Error, Result},

@@ -8,9 +8,9 @@ use std::{
 };
 
 use crate::{
+    batch::keeper::Keeper,
     checkpoint::{
-        CheckpointDirectory, Keeper, Program, Recovered, RecoveryReport, StoredInput, StoredOperator,
-        TimedLog,
+        CheckpointDirectory, Program, Recovered, RecoveryReport, StoredInput, StoredOperator, TimedLog,
         durable::{DurableState, Stored},
     },
     config::{Config, keys},

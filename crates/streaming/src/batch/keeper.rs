@@ -15,14 +15,12 @@ use std::{
 use dstreams_wal::Handle;
 use parking_lot::Mutex;
 
-use super::{
-    cut::{Cut, RETAINED},
-    directory::CheckpointDirectory,
-    durable::{Changes, Snapshot},
-    log::{TimedLog, encode},
-    record::{BatchRecord, Program},
-};
 use crate::{
+    checkpoint::{
+        BatchRecord, CheckpointDirectory, Cut, Program, RETAINED, TimedLog,
+        durable::{Changes, Snapshot},
+        encode,
+    },
     error::{CheckpointError, Result},
     graph::{RunningGraph, StateOperator},
     input::Batch,

@@ -6,9 +6,8 @@ use std::{sync::Arc, thread::JoinHandle};
 use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
 use parking_lot::Mutex;
 
-use super::keeper::Keeper;
+use super::{keeper::Keeper, progress::Progress};
 use crate::{
-    batch::progress::Progress,
     error::{Error, Result},
     output::guarded,
     time::Time,
