@@ -35,7 +35,8 @@ fn a_batch_that_cannot_be_logged_leaves_no_hole_for_windows_to_look_at() {
     test.run(2).expect("all is well");
     {
         // As often as a write is tried.
-        let _armed: Vec<_> = (1..=3).map(|n| fault::arm(dir.path(), "batches.write", n, Fault::DiskFull)).collect();
+        let _armed: Vec<_> =
+            (1..=3).map(|n| fault::arm(dir.path(), "batches.write", n, Fault::DiskFull)).collect();
         test.run(1).expect_err("the third batch cannot be logged");
     }
     test.run(2).expect_err("the error stays, and no batch is made after it");

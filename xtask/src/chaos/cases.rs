@@ -1,12 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Cases with a name: what goes wrong around the program, and what the program does itself.
 
-use std::{
-    fs,
-    os::unix::fs::PermissionsExt as _,
-    path::PathBuf,
-    time::Duration,
-};
+use std::{fs, os::unix::fs::PermissionsExt as _, path::PathBuf, time::Duration};
 
 use super::{
     Arena, STANDSTILL, await_all, clear,
@@ -104,8 +99,14 @@ fn has_said(life: &Life, words: &[&str]) -> Result<()> {
 
 /// Every place in turn finds the disk full, in the middle of the work and three times in a row.
 fn disk_full(_: &mut Arena, program: &mut Program, feed: &mut Feed) -> Result<Life> {
-    let points =
-        ["batches.write", "changes.write", "received.write", "snapshot.write", "checkpoint.write", "files.write"];
+    let points = [
+        "batches.write",
+        "changes.write",
+        "received.write",
+        "snapshot.write",
+        "checkpoint.write",
+        "files.write",
+    ];
     for point in points {
         let faults: Vec<String> = (3..6).map(|pass| format!("{point}@{pass}=full")).collect();
         let mut life = program.start(point, &[("DSTREAMS_FAULTS", &faults.join(";"))])?;

@@ -24,7 +24,7 @@ use dstreams_test_servers::{Postgres, StartError};
 use self::{
     compare::{Verdict, compare},
     feed::Feed,
-    program::{Life, Program},
+    program::{Life, Program, Said},
     results::Sqlite,
 };
 use crate::Result;
@@ -149,7 +149,8 @@ fn schema(server: &Postgres, name: &str) -> Result<String> {
     let url = server.url("postgres");
     let schema: String = name.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect();
     let mut client = Client::connect(&url, NoTls)?;
-    client.batch_execute(&format!("DROP SCHEMA IF EXISTS \"{schema}\" CASCADE; CREATE SCHEMA \"{schema}\""))?;
+    client
+        .batch_execute(&format!("DROP SCHEMA IF EXISTS \"{schema}\" CASCADE; CREATE SCHEMA \"{schema}\""))?;
     Ok(format!("{url} options='-c search_path={schema}'"))
 }
 
@@ -176,7 +177,10 @@ fn await_all(program: &Program, feed: &Feed, life: &mut Life) -> Result<bool> {
         if since.elapsed() > STANDSTILL {
             let log = life.log.display();
             let total = feed.total();
-            return Err(format!("nothing has happened for {STANDSTILL:?} after {count} of {total} events; the log is {log}").into());
+            return Err(format!(
+                "nothing has happened for {STANDSTILL:?} after {count} of {total} events; the log is {log}"
+            )
+            .into());
         }
         wait::pause(Duration::from_millis(10));
     }
@@ -187,6 +191,9 @@ fn finish(program: &Program, feed: &Feed, mut life: Life) -> Result<Verdict> {
     if !await_all(program, feed, &mut life)? {
         return Err(format!("the program has ended by itself; its last words:\n{}", life.last_words()).into());
     }
+    // It has ears for signals a little after it has started.
+    let end = wait::now() + STANDSTILL;
+    while matches!(life.hear(end)?, Some((_, Said::Started))) {}
     life.ask_to_stop()?;
     let status = life.await_end(2 * STANDSTILL)?;
     if !status.success() {

@@ -113,7 +113,9 @@ pub(super) fn postgres(url: &str) -> Result<(Vec<EventRow>, Vec<KeyRow>)> {
 /// The files that count.
 pub(super) fn files(output: &Path) -> Result<Vec<EventRow>> {
     let text = String::from_utf8(read_committed(output.join("files"))?)?;
-    text.lines().map(|line| parse(line).ok_or_else(|| format!("a file has the line {line:?}").into())).collect()
+    text.lines()
+        .map(|line| parse(line).ok_or_else(|| format!("a file has the line {line:?}").into()))
+        .collect()
 }
 
 fn parse(line: &str) -> Option<EventRow> {

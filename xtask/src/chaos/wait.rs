@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //! The time of the machine, and pauses: the program under test runs in real time.
-#![expect(clippy::disallowed_methods, reason = "what is waited for here happens in another process, which has no clock of ours")]
+#![expect(
+    clippy::disallowed_methods,
+    reason = "what is waited for here happens in another process, which has no clock of ours"
+)]
 
 use std::{
     thread,
@@ -24,11 +27,7 @@ pub(super) fn pause(length: Duration) {
 }
 
 /// Asks again and again until the answer is something; after `limit` it says what it has waited for in vain.
-pub(super) fn until<R>(
-    what: &str,
-    limit: Duration,
-    mut ask: impl FnMut() -> Result<Option<R>>,
-) -> Result<R> {
+pub(super) fn until<R>(what: &str, limit: Duration, mut ask: impl FnMut() -> Result<Option<R>>) -> Result<R> {
     let end = now() + limit;
     loop {
         if let Some(answer) = ask()? {

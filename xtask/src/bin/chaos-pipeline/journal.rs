@@ -55,12 +55,7 @@ impl Receiver for Journal {
 }
 
 /// Stores the lines that begin at `position`, unless they are stored already; returns where they end.
-fn receive(
-    handle: &ReceiverHandle<Event>,
-    source: u8,
-    position: u64,
-    lines: &str,
-) -> Result<u64, BoxError> {
+fn receive(handle: &ReceiverHandle<Event>, source: u8, position: u64, lines: &str) -> Result<u64, BoxError> {
     let stored = match handle.last_stored() {
         Some(block) => block.metadata.get(END).ok_or("a block without its end")?.parse()?,
         None => 0,

@@ -79,7 +79,8 @@ fn build(ssc: &StreamingContext) -> Result<()> {
         let text = config.text(key).ok_or_else(|| Error::IllegalArgument(format!("{key} is not set")));
         text.map(PathBuf::from)
     };
-    let number = |key: &str, default: u64| config.text(key).and_then(|text| text.parse().ok()).unwrap_or(default);
+    let number =
+        |key: &str, default: u64| config.text(key).and_then(|text| text.parse().ok()).unwrap_or(default);
     let (input, output) = (path("app.input")?, path("app.output")?);
     let outputs = Outputs {
         files: output.join("files"),
@@ -125,9 +126,7 @@ fn compute(events: &DStream<Event>, outputs: &Outputs, checkpoints: Duration) {
     let sums = summands.reduce_by_key(add);
     outputs.sums(&sums);
 
-    let totals = sums.update_state_by_key(|new, total: Option<Sum>| {
-        new.into_iter().chain(total).reduce(add)
-    });
+    let totals = sums.update_state_by_key(|new, total: Option<Sum>| new.into_iter().chain(total).reduce(add));
     outputs.keyed("totals", &totals.named("totals").checkpoint(checkpoints));
 
     let window = sums.reduce_by_key_and_window_inverse(add, subtract, interval * 8, interval);
@@ -136,11 +135,13 @@ fn compute(events: &DStream<Event>, outputs: &Outputs, checkpoints: Duration) {
     let window = sums.window_with(interval * 6, interval * 2).reduce_by_key(add);
     outputs.keyed("plain_window", &window);
 
-    let running = summands.map_with_state(StateSpec::function(|key: &u32, new: Option<Sum>, sum: &mut State<'_, Sum>| {
-        let now = [sum.get().copied(), new].into_iter().flatten().reduce(add).unwrap_or_default();
-        sum.update(now);
-        (*key, now)
-    }));
+    let running = summands.map_with_state(StateSpec::function(
+        |key: &u32, new: Option<Sum>, sum: &mut State<'_, Sum>| {
+            let now = [sum.get().copied(), new].into_iter().flatten().reduce(add).unwrap_or_default();
+            sum.update(now);
+            (*key, now)
+        },
+    ));
     outputs.keyed("running", &running.checkpoint(checkpoints));
 }
 

@@ -78,8 +78,8 @@ impl Source for Numbers {
 
     fn rdd(&self, context: &RddContext, (from, end): Plan) -> Result<Rdd<Event>> {
         let (source, keys) = (self.source, self.keys);
-        Ok(context.parallelize((from..end).collect::<Vec<_>>()).map(move |number| {
-            Event::of_number(source, keys, number)
-        }))
+        Ok(context
+            .parallelize((from..end).collect::<Vec<_>>())
+            .map(move |number| Event::of_number(source, keys, number)))
     }
 }

@@ -69,16 +69,18 @@ impl Outputs {
                 statement.execute((key, n, sum))?;
                 written += 1;
             }
-            if is_first && every.is_some_and(|every| (1 + calls.fetch_add(1, Ordering::Relaxed)) % every == 0) {
+            if is_first && every.is_some_and(|every| (1 + calls.fetch_add(1, Ordering::Relaxed)) % every == 0)
+            {
                 panic!("it is the turn of this task to panic");
             }
             Ok::<u64, rusqlite::Error>(written)
         });
         sums.write_to(sink.busy_timeout(BUSY).setup(SUMS)).named("sums");
         if let Some(url) = &self.postgres {
-            let sink = PostgresSink::new(url, "sums", ["key", "n", "sum"], |(key, (n, sum)): (u32, Sum), row| {
-                row.add(i64::from(key)).add(n).add(sum);
-            });
+            let sink =
+                PostgresSink::new(url, "sums", ["key", "n", "sum"], |(key, (n, sum)): (u32, Sum), row| {
+                    row.add(i64::from(key)).add(n).add(sum);
+                });
             let merge = "INSERT INTO sums SELECT * FROM staged
                 ON CONFLICT (key) DO UPDATE SET n = sums.n + excluded.n, sum = sums.sum + excluded.sum";
             sums.write_to(sink.setup(SUMS).merge(merge)).named("postgres sums");
@@ -88,9 +90,8 @@ impl Outputs {
     /// Rows of a table of its own: batch, key, number, sum.
     pub(crate) fn keyed(&self, table: &'static str, stream: &DStream<(u32, Sum)>) {
         let insert = format!("INSERT INTO {table} VALUES (?1, ?2, ?3, ?4)");
-        let sink = self.sqlite(&insert, |batch, (key, (n, sum)): (u32, Sum), row| {
-            row.execute((batch, key, n, sum))
-        });
+        let sink =
+            self.sqlite(&insert, |batch, (key, (n, sum)): (u32, Sum), row| row.execute((batch, key, n, sum)));
         stream.write_to(sink.setup(format!("CREATE TABLE IF NOT EXISTS {table} {KEYED}"))).named(table);
     }
 
