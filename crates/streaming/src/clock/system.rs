@@ -101,12 +101,10 @@ impl Clock for SteadyClock {
     }
 }
 
-impl SystemClock {
-    /// One for the process, so that its contexts agree.
-    fn steady(self) -> &'static SteadyClock {
-        static CLOCK: OnceLock<SteadyClock> = OnceLock::new();
-        CLOCK.get_or_init(|| SteadyClock::new(wall))
-    }
+/// One for the process, so that its contexts agree.
+fn machine() -> &'static SteadyClock {
+    static CLOCK: OnceLock<SteadyClock> = OnceLock::new();
+    CLOCK.get_or_init(|| SteadyClock::new(wall))
 }
 
 #[expect(clippy::disallowed_methods, reason = "this is the one place that reads the system's time")]
@@ -119,19 +117,19 @@ fn wall() -> Time {
 
 impl Clock for SystemClock {
     fn now(&self) -> Time {
-        self.steady().now()
+        machine().now()
     }
 
     fn not_before(&self, time: Time) {
-        self.steady().not_before(time);
+        machine().not_before(time);
     }
 
     fn ahead(&self) -> Duration {
-        self.steady().ahead()
+        machine().ahead()
     }
 
     fn wait_until(&self, target: Time, stop: &StopFlag) -> Waited {
-        self.steady().wait_until(target, stop)
+        machine().wait_until(target, stop)
     }
 }
 

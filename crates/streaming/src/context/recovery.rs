@@ -118,7 +118,9 @@ impl Opened {
             snapshots = std::mem::take(&mut found.snapshots);
             snapshots.retain(|operator, _| goes_on(operator));
             logged = std::mem::take(&mut found.changes);
-            logged.values_mut().for_each(|changes| changes.retain(|operator, _| goes_on(operator)));
+            for changes in logged.values_mut() {
+                changes.retain(|operator, _| goes_on(operator));
+            }
         }
         for operator in graph.states() {
             graph.begin_after(
