@@ -95,10 +95,9 @@ fn same_events(verdict: &mut Verdict, sink: &str, feed: &Feed, rows: &[EventRow]
             verdict.differs(format!("{sink}: {row:?} was never offered"));
         }
     }
-    for (source, offered) in feed.offered().into_iter().enumerate() {
-        let name = SOURCES[source];
+    for (source, (name, offered)) in (0..).zip(SOURCES.into_iter().zip(feed.offered())) {
         for number in 0..offered {
-            let key = (source as i64, i64::try_from(number).unwrap_or(i64::MAX));
+            let key = (source, i64::try_from(number).unwrap_or(i64::MAX));
             match seen.remove(&key).unwrap_or(0) {
                 1 => {}
                 0 => {
@@ -157,7 +156,9 @@ fn by_batch(verdict: &mut Verdict, interval: i64, sqlite: &Sqlite, events: &[Eve
     let window = |length: i64, time: i64| {
         let mut sums = Sums::new();
         for (_, batch) in batches.range(time - length * interval + 1..=time) {
-            batch.iter().for_each(|(key, sum)| add(&mut sums, *key, *sum));
+            for (key, sum) in batch {
+                add(&mut sums, *key, *sum);
+            }
         }
         sums
     };

@@ -24,7 +24,7 @@ use dstreams_test_servers::{Postgres, StartError};
 use self::{
     compare::{Verdict, compare},
     feed::Feed,
-    program::{Life, Program},
+    program::{Life, Program, Said},
     results::Sqlite,
 };
 use crate::Result;
@@ -191,6 +191,9 @@ fn finish(program: &Program, feed: &Feed, mut life: Life) -> Result<Verdict> {
     if !await_all(program, feed, &mut life)? {
         return Err(format!("the program has ended by itself; its last words:\n{}", life.last_words()).into());
     }
+    // It has ears for signals a little after it has started.
+    let end = wait::now() + STANDSTILL;
+    while matches!(life.hear(end)?, Some((_, Said::Started))) {}
     life.ask_to_stop()?;
     let status = life.await_end(2 * STANDSTILL)?;
     if !status.success() {

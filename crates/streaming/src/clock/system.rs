@@ -102,7 +102,7 @@ impl Clock for SteadyClock {
 }
 
 /// One for the process, so that its contexts agree.
-fn steady() -> &'static SteadyClock {
+fn machine() -> &'static SteadyClock {
     static CLOCK: OnceLock<SteadyClock> = OnceLock::new();
     CLOCK.get_or_init(|| SteadyClock::new(wall))
 }
@@ -117,19 +117,19 @@ fn wall() -> Time {
 
 impl Clock for SystemClock {
     fn now(&self) -> Time {
-        steady().now()
+        machine().now()
     }
 
     fn not_before(&self, time: Time) {
-        steady().not_before(time);
+        machine().not_before(time);
     }
 
     fn ahead(&self) -> Duration {
-        steady().ahead()
+        machine().ahead()
     }
 
     fn wait_until(&self, target: Time, stop: &StopFlag) -> Waited {
-        steady().wait_until(target, stop)
+        machine().wait_until(target, stop)
     }
 }
 
