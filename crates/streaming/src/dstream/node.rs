@@ -5,7 +5,10 @@ use std::{
     collections::BTreeMap,
     fmt,
     panic::Location,
-    sync::{Arc, OnceLock},
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use dstreams_rdd::{Data, Rdd};
@@ -157,6 +160,9 @@ pub(crate) trait AnyNode: Send + Sync {
     /// Its place in the graph.
     fn meta(&self) -> &NodeMeta;
 
+    /// Makes sure that the dataset at `time` is remembered, if there is one.
+    fn prepare(&self, time: Time, batches: &Batches) -> Result<()>;
+
     /// Forgets the datasets at and before `time`.
     fn forget(&self, time: Time);
 
@@ -173,6 +179,10 @@ pub(crate) trait AnyNode: Send + Sync {
 impl<T: Data> AnyNode for Node<T> {
     fn meta(&self) -> &NodeMeta {
         &self.meta
+    }
+
+    fn prepare(&self, time: Time, batches: &Batches) -> Result<()> {
+        self.rdd_at(time, batches).map(drop)
     }
 
     fn discard(&self, time: Time) {
@@ -212,6 +222,8 @@ pub(crate) struct NodeMeta {
     begins_after: OnceLock<Time>,
     remember: Mutex<Duration>,
     past_needed: Mutex<Duration>,
+    /// Whether a dataset cannot be made in a later batch than its own.
+    passes: AtomicBool,
 }
 
 impl NodeMeta {
@@ -229,6 +241,7 @@ impl NodeMeta {
             begins_after: OnceLock::new(),
             remember: Mutex::new(Duration::ZERO),
             past_needed: Mutex::new(Duration::ZERO),
+            passes: AtomicBool::new(false),
         }
     }
 
@@ -302,6 +315,16 @@ impl NodeMeta {
     pub(crate) fn need_past(&self, length: Duration) {
         let mut needed = self.past_needed.lock();
         *needed = length.max(*needed);
+    }
+
+    /// Says that a dataset cannot be made any more when its batch is over.
+    pub(crate) fn pass_with_the_batch(&self) {
+        self.passes.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether its dataset must be made in each batch for the sake of later ones.
+    pub(crate) fn is_needed_in_each_batch(&self) -> bool {
+        self.passes.load(Ordering::Relaxed) && self.past_needed().is_positive()
     }
 
     /// How much further back than itself it asks its parents for datasets.

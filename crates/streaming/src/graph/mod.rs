@@ -174,6 +174,8 @@ impl RunningGraph {
         for operator in &self.states {
             operator.state.prepare(time, batches)?;
         }
+        let passing = self.nodes.iter().filter(|node| node.meta().is_needed_in_each_batch());
+        passing.into_iter().try_for_each(|node| node.prepare(time, batches))?;
         Ok(jobs)
     }
 

@@ -233,7 +233,7 @@ impl<K: Key, S: Wire, M: Wire> MapWithStateStream<K, S, M> {
     #[track_caller]
     pub fn state_snapshots(&self) -> DStream<(K, S)> {
         let (mapped, store) = (self.mapped.clone(), Arc::clone(&self.store));
-        self.mapped.derive("state_snapshots", move |time, batches| {
+        let snapshots = self.mapped.derive("state_snapshots", move |time, batches| {
             if store.restored() > Some(time) {
                 tracing::warn!(
                     batch = %time,
@@ -249,7 +249,10 @@ impl<K: Key, S: Wire, M: Wire> MapWithStateStream<K, S, M> {
                 drop(mapped);
                 store.at(partition, &pin)
             })))
-        })
+        });
+        // Later batches change the states in place.
+        snapshots.meta().pass_with_the_batch();
+        snapshots
     }
 
     /// Sets how often the states are checkpointed: every `interval`, which must be a multiple of the slide; every ten
