@@ -59,5 +59,5 @@ pub use options::{Durability, Options};
 pub use reader::{Reader, Record, Records};
 pub use recovery::TornTail;
 pub use segment::Segment;
-pub use whole_file::{UNFINISHED, WholeFile, create_dir, sync_dir};
+pub use whole_file::{UNFINISHED, WholeFile, create_dir, remove_dir_all, remove_file, sync_dir};
 pub use writer::Writer;

@@ -114,6 +114,17 @@ pub fn create_dir(place: &'static str, dir: &Path) -> io::Result<()> {
     Local(place).create_dir(dir)
 }
 
+/// Removes a file. `place` names its fault point, `remove`.
+pub fn remove_file(place: &'static str, path: &Path) -> io::Result<()> {
+    Local(place).remove(path)
+}
+
+/// Removes a directory and what is in it. `place` names its fault point, `remove`.
+pub fn remove_dir_all(place: &'static str, path: &Path) -> io::Result<()> {
+    fault::pass(place, "remove", path)?;
+    fs::remove_dir_all(path)
+}
+
 /// Makes durable which files are in a directory. `place` names its fault point, `sync_dir`.
 pub fn sync_dir(place: &'static str, dir: &Path) -> io::Result<()> {
     Local(place).sync_dir(dir)

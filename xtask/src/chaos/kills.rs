@@ -43,7 +43,7 @@ pub(super) fn run(arena: &Arena, options: &Options) -> Result<()> {
         ("spark.streaming.receiver.writeAheadLog.rollingIntervalSecs", "1s"),
         ("spark.streaming.fileStream.minRememberDuration", "5s"),
     ];
-    program.settings = set.map(|(key, value)| (key, value.to_owned())).to_vec();
+    program.settings.extend(set.map(|(key, value)| (key, value.to_owned())));
     let outcome = kill_and_compare(&program, feed, kills, &mut Dice::new(seed));
     let is_good = outcome.as_ref().is_ok_and(|(verdict, _)| verdict.is_good());
     clear(&program, is_good, options.keep)?;

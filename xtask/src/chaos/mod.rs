@@ -53,6 +53,9 @@ pub(crate) struct Options {
     /// Length of a batch in milliseconds
     #[arg(long, value_name = "MS")]
     interval: Option<u64>,
+    /// Where it keeps its states while it runs: memory or disk
+    #[arg(long, value_name = "STORE", default_value = "memory")]
+    store: String,
     /// The program under test, where it is built already
     #[arg(long, value_name = "PATH")]
     program: Option<PathBuf>,
@@ -67,6 +70,7 @@ const HOME: &str = "target/chaos";
 /// Does what the options say: ten kills if they say nothing.
 pub(crate) fn run(root: &Path, options: &Options) -> Result<()> {
     let mut arena = Arena::open(root, options.program.as_deref())?;
+    arena.store.clone_from(&options.store);
     if options.fault_points {
         points::run(&arena, &options.point, options.keep)?;
     }
@@ -90,11 +94,16 @@ pub(crate) fn check(root: &Path) -> Result<()> {
         cases: false,
         case: String::new(),
         interval: None,
+        store: "memory".to_owned(),
         program: None,
         keep: false,
     };
     kills::run(&arena, &options)?;
     points::run(&arena, "", false)?;
+    // All but this is the same with states on disk.
+    arena.store = "disk".to_owned();
+    points::run(&arena, "state_db", false)?;
+    arena.store = "memory".to_owned();
     cases::run(&mut arena, "", false)
 }
 
@@ -102,6 +111,8 @@ pub(crate) fn check(root: &Path) -> Result<()> {
 struct Arena {
     program: PathBuf,
     home: PathBuf,
+    /// Where the programs keep their states.
+    store: String,
     postgres: Option<Postgres>,
 }
 
@@ -118,7 +129,7 @@ impl Arena {
             }
             Err(error) => return Err(error.into()),
         };
-        Ok(Self { program, home, postgres })
+        Ok(Self { program, home, store: "memory".to_owned(), postgres })
     }
 
     /// A program with a new directory, and with a schema of its own on the server.
@@ -130,7 +141,8 @@ impl Arena {
         fs::create_dir_all(&home)?;
         let postgres = self.postgres.as_ref().map(|server| schema(server, name)).transpose()?;
         let path = self.program.clone();
-        let program = Program { path, home, interval, postgres, settings: Vec::new() };
+        let settings = vec![("dstreams.state.store", self.store.clone())];
+        let program = Program { path, home, interval, postgres, settings };
         let feed = Feed::new(&program.input())?;
         Ok((program, feed))
     }

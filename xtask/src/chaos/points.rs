@@ -152,7 +152,7 @@ fn prepared(arena: &Arena, name: &str) -> Result<(Program, Feed)> {
         ("spark.streaming.receiver.writeAheadLog.rollingIntervalSecs", "1ms"),
         ("spark.streaming.fileStream.minRememberDuration", "300ms"),
     ];
-    program.settings = set.map(|(key, value)| (key, value.to_owned())).to_vec();
+    program.settings.extend(set.map(|(key, value)| (key, value.to_owned())));
     Ok((program, feed))
 }
 

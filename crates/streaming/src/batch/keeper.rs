@@ -296,7 +296,8 @@ impl Keeper {
         }
         for snapshot in self.snapshot_dirs()? {
             if !needed.contains(&snapshot) {
-                fs::remove_dir_all(&snapshot).map_err(CheckpointError::io("remove", &snapshot))?;
+                dstreams_wal::remove_dir_all("snapshot", &snapshot)
+                    .map_err(CheckpointError::io("remove", &snapshot))?;
             }
         }
         Ok(())

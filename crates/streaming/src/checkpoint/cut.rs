@@ -76,7 +76,7 @@ impl Cut {
 
     /// Removes the file of a time.
     pub(crate) fn remove(dir: &Path, time: Time) -> io::Result<()> {
-        fs::remove_file(path_of(dir, time))
+        dstreams_wal::remove_file("checkpoint", &path_of(dir, time))
     }
 }
 

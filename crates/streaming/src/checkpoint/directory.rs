@@ -8,7 +8,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use dstreams_wal::WholeFile;
+use dstreams_wal::{WholeFile, fault};
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -153,7 +153,10 @@ fn lease(dir: &Path, application: &str) -> Result<File> {
     }
     let holder = Holder { process: std::process::id(), application: application.to_owned() };
     let text = serde_json::to_vec(&holder).map_err(Error::user)?;
-    let written = file.set_len(0).and_then(|()| file.rewind()).and_then(|()| file.write_all(&text));
+    let written = fault::pass("lease", "write", &path)
+        .and_then(|()| file.set_len(0))
+        .and_then(|()| file.rewind())
+        .and_then(|()| file.write_all(&text));
     written.map_err(CheckpointError::io("write", path))?;
     Ok(file)
 }

@@ -10,6 +10,7 @@ use signal_hook::{
 
 use super::{StreamingContext, life::StopOptions, recovery::parallelism_of_pending};
 use crate::{
+    clock::StopFlag,
     config::{CommandLine, Config, keys},
     error::{Error, Result},
 };
@@ -53,8 +54,11 @@ pub fn run_with(config: Config, build: impl FnOnce(&StreamingContext) -> Result<
     if ssc.config().get(&keys::RECOVERY_MODE) == "explain" {
         return explain(&ssc);
     }
-    ssc.start()?;
-    stop_on_signals(&ssc)?;
+    // Before the start, so that no signal ends the process half-way through it.
+    let stopping = stop_on_signals(&ssc)?;
+    if let Err(error) = ssc.start() {
+        return if stopping.is_raised() { Ok(()) } else { Err(error) };
+    }
     let result = ssc.await_termination();
     ssc.stop()?;
     result
@@ -125,11 +129,12 @@ fn explain(ssc: &StreamingContext) -> Result<()> {
     shown.map_err(|cause| Error::system("show what would be recovered", cause))
 }
 
-/// Starts the thread that turns signals into a stop.
-fn stop_on_signals(ssc: &StreamingContext) -> Result<()> {
+/// Starts the thread that turns signals into a stop. The flag is raised when one has come.
+fn stop_on_signals(ssc: &StreamingContext) -> Result<StopFlag> {
     let mut signals =
         Signals::new([SIGINT, SIGTERM]).map_err(|cause| Error::system("install signal handlers", cause))?;
-    let ssc = ssc.clone();
+    let (ssc, came) = (ssc.clone(), StopFlag::new());
+    let coming = came.clone();
     std::thread::Builder::new()
         .name("dstreams-signals".to_owned())
         .spawn(move || {
@@ -140,6 +145,7 @@ fn stop_on_signals(ssc: &StreamingContext) -> Result<()> {
                     std::process::exit(128 + signal);
                 }
                 stopping = true;
+                coming.raise();
                 let graceful = ssc.config().get(&keys::STOP_GRACEFULLY_ON_SHUTDOWN);
                 tracing::info!(signal, graceful, "stopping; signal again to stop at once");
                 let ssc = ssc.clone();
@@ -154,5 +160,5 @@ fn stop_on_signals(ssc: &StreamingContext) -> Result<()> {
             }
         })
         .map_err(|cause| Error::system("start the signal thread", cause))?;
-    Ok(())
+    Ok(came)
 }

@@ -3,7 +3,6 @@
 
 use std::{
     collections::{BTreeMap, VecDeque},
-    fs,
     hash::{BuildHasher, Hasher, RandomState},
     path::{Path, PathBuf},
     sync::{
@@ -103,7 +102,7 @@ impl Kept {
     pub(super) fn remove_first_bases(&self, but: &Path) -> Result<(), StateError> {
         for dir in [self.initial(), disk::path(self)] {
             if dir != but && dir.exists() {
-                fs::remove_dir_all(&dir).map_err(StateError::io("remove", &dir))?;
+                dstreams_wal::remove_dir_all("snapshot", &dir).map_err(StateError::io("remove", &dir))?;
             }
         }
         Ok(())

@@ -36,10 +36,7 @@ mod format;
 mod reader;
 mod writer;
 
-use std::{
-    fs,
-    path::{Path, PathBuf},
-};
+use std::path::{Path, PathBuf};
 
 pub(crate) use describe::describe;
 pub(crate) use format::Header;
@@ -54,7 +51,7 @@ const PLACE: &str = "snapshot";
 /// Makes the directory of a snapshot, durably. What an attempt before has left there is replaced.
 pub(crate) fn create(dir: &Path) -> Result<(), StateError> {
     if dir.exists() {
-        fs::remove_dir_all(dir).map_err(StateError::io("clear", dir))?;
+        dstreams_wal::remove_dir_all(PLACE, dir).map_err(StateError::io("clear", dir))?;
     }
     ensure(dir)
 }
