@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-//! FailureSuite, and what CheckpointSuite says in words: a context that ends again and again, and loses nothing.
+//! `FailureSuite`, and what `CheckpointSuite` says in words: a context that ends again and again, and loses nothing.
 
 use std::{
     fs,
@@ -42,7 +42,7 @@ fn write(input: &Path, number: i64, text: &str) {
 /// A file for each of 30 seconds, whether there is a context or not. Gives what all contexts put out.
 fn with_failures<T: Clone + Send + Sync + 'static>(
     lives: &[(usize, i64)],
-    text: impl Fn(i64) -> String,
+    contents: impl Fn(i64) -> String,
     program: impl Fn(DStream<Text>) -> DStream<T>,
 ) -> Vec<(i64, Vec<T>)> {
     let (dir, input) = (tempfile::tempdir().expect("a directory"), tempfile::tempdir().expect("a directory"));
@@ -50,7 +50,7 @@ fn with_failures<T: Clone + Send + Sync + 'static>(
     let tick = |now: &mut i64| {
         *now += 1;
         if *now <= 30 {
-            write(input.path(), *now, &text(*now));
+            write(input.path(), *now, &contents(*now));
         }
     };
     for (batches, pause) in lives.iter().copied().chain([(31, 0)]) {

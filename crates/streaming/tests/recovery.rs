@@ -70,7 +70,8 @@ fn states_go_on_where_they_were_for_any_batch_at_which_the_first_process_ends() 
     for before in 1..=12 {
         let sum = |new: Vec<i64>, sum: Option<i64>| Some(sum.unwrap_or(0) + new.iter().sum::<i64>());
         let (_, second) = in_two(before, 13, |numbers| numbers.map(|n| ('s', n)).update_state_by_key(sum));
-        let expected: Vec<_> = (before as i64 + 1..=13).map(|n| vec![('s', n * (n + 1) / 2)]).collect();
+        let expected: Vec<_> =
+            (i64::try_from(before).expect("a few") + 1..=13).map(|n| vec![('s', n * (n + 1) / 2)]).collect();
         assert_eq!(second, expected, "after {before} batches");
     }
 }
@@ -97,7 +98,8 @@ fn windows_with_an_inverse_go_on_for_any_batch_at_which_the_first_process_ends()
             )
         });
         let window = |n: i64| ((n - 3).max(1)..=n).sum::<i64>();
-        let expected: Vec<_> = (before as i64 + 1..=13).map(|n| vec![('w', window(n))]).collect();
+        let expected: Vec<_> =
+            (i64::try_from(before).expect("a few") + 1..=13).map(|n| vec![('w', window(n))]).collect();
         assert_eq!(second, expected, "after {before} batches");
     }
 }
@@ -306,10 +308,10 @@ fn a_url_of_another_file_system_is_refused() {
 #[test]
 fn files_that_came_while_no_process_was_running_are_read_once() {
     let (dir, input) = (directory(), directory());
-    let write = |n: i64, seconds: u64| {
+    let write = |n: u64| {
         let path = input.path().join(format!("{n}.txt"));
         fs::write(&path, n.to_string()).expect("it can be written");
-        let modified = std::time::UNIX_EPOCH + std::time::Duration::from_secs(seconds);
+        let modified = std::time::UNIX_EPOCH + std::time::Duration::from_secs(n);
         fs::File::options()
             .append(true)
             .open(&path)
@@ -325,16 +327,16 @@ fn files_that_came_while_no_process_was_running_are_read_once() {
     };
     let (first, test) = program(0);
     for n in 1..=3 {
-        write(n, n as u64);
+        write(n);
         test.run(1).expect("all batches succeed");
     }
     assert_eq!(first.batches(), [[1], [3], [6]]);
     drop(test);
-    (4..=6).for_each(|n| write(n, n as u64));
+    (4..=6).for_each(write);
     let (second, test) = program(6);
     test.catch_up().expect("all batches succeed");
     assert_eq!(second.batches(), [[10], [15], [21]]);
-    write(7, 7);
+    write(7);
     test.run(1).expect("all batches succeed");
     assert_eq!(second.batches().last(), Some(&vec![28]));
 }

@@ -101,9 +101,9 @@ pub(crate) fn check(root: &Path) -> Result<()> {
     kills::run(&arena, &options)?;
     points::run(&arena, "", false)?;
     // All but this is the same with states on disk.
-    arena.store = "disk".to_owned();
+    "disk".clone_into(&mut arena.store);
     points::run(&arena, "state_db", false)?;
-    arena.store = "memory".to_owned();
+    "memory".clone_into(&mut arena.store);
     cases::run(&mut arena, "", false)
 }
 
