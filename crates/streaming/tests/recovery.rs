@@ -118,7 +118,7 @@ fn a_window_over_states_sees_those_of_the_first_process() {
 }
 
 #[test]
-fn a_batch_that_has_failed_is_processed_again_with_the_same_input_and_no_other_before_it() {
+fn a_batch_that_has_failed_and_those_after_it_are_processed_again_with_the_same_input() {
     let dir = directory();
     let broken = Arc::new(AtomicBool::new(true));
     let program = |test: &TestContext| {
@@ -135,10 +135,11 @@ fn a_batch_that_has_failed_is_processed_again_with_the_same_input_and_no_other_b
     };
     {
         let test = context(dir.path(), seconds(0));
-        program(&test);
+        let seen = program(&test);
         assert!(test.run(3).expect_err("the third batch fails").to_string().contains("disk of the output"));
-        assert!(test.run(2).is_err(), "the error stays");
+        (0..2).for_each(|_| assert!(test.run(1).is_err(), "the error stays"));
         assert_eq!(test.context().pending_batches(), []);
+        assert_eq!(times(&seen), [1000, 2000, 3000, 4000, 5000], "later batches are processed all the same");
     }
     broken.store(false, Ordering::Relaxed);
     let test = context(dir.path(), seconds(6));
@@ -146,6 +147,26 @@ fn a_batch_that_has_failed_is_processed_again_with_the_same_input_and_no_other_b
     test.catch_up().expect("the output is mended");
     let sums = [(3, 6), (4, 10), (5, 15), (6, 21)];
     assert_eq!(seen.timed(), sums.map(|(second, sum)| (second * 1000, vec![('s', sum)])));
+}
+
+#[test]
+fn after_a_batch_that_has_failed_so_many_follow_and_no_more() {
+    let dir = directory();
+    let test = context(dir.path(), seconds(0));
+    let stream = numbers(&test, 200);
+    let seen = test.collect(&stream);
+    stream.for_each_rdd(
+        |_, time| {
+            if time.as_millis() == 2000 { Err(Error::user("it fails once")) } else { Ok(()) }
+        },
+    );
+    (0..150).for_each(|_| drop(test.run(1)));
+    assert_eq!(seen.batches().len(), 1 + 65);
+    drop(test);
+    let test = context(dir.path(), seconds(150));
+    let seen = test.collect(&numbers(&test, 200));
+    test.catch_up().expect("the output that failed is gone");
+    assert_eq!(times(&seen), (2..=150).map(|second| second * 1000).collect::<Vec<_>>());
 }
 
 #[test]

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 //! `Committer`: completes batches in their order on one thread, and has checkpoints cut beside them on another.
 
-use std::{sync::Arc, thread::JoinHandle};
+use std::{collections::VecDeque, sync::Arc, thread::JoinHandle};
 
 use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
 use parking_lot::Mutex;
 
-use super::{keeper::Keeper, progress::Progress};
+use super::{keeper::Keeper, progress::Progress, runner::Outcome};
 use crate::{
     error::{Error, Result},
     output::guarded,
@@ -23,8 +23,8 @@ pub(crate) struct Committer {
 enum Message {
     /// The batch is the next in order.
     Submitted(Time),
-    /// All jobs of the batch have ended: well or not.
-    Ended(Time, bool),
+    /// All jobs of the batch have ended.
+    Ended(Time, Outcome),
     Stop,
 }
 
@@ -52,9 +52,9 @@ impl Committer {
         let _ = self.messages.send(Message::Submitted(time));
     }
 
-    /// Says that all jobs of a batch have ended, and whether all of them did well.
-    pub(crate) fn ended(&self, time: Time, well: bool) {
-        let _ = self.messages.send(Message::Ended(time, well));
+    /// Says that all jobs of a batch have ended, and how.
+    pub(crate) fn ended(&self, time: Time, outcome: Outcome) {
+        let _ = self.messages.send(Message::Ended(time, outcome));
     }
 
     /// Ends the threads after what they were told. With `last_cut` the last complete batch gets a checkpoint file, so
@@ -95,47 +95,54 @@ struct Worker {
 }
 
 /// A batch that is not complete, and how its jobs have ended if they have.
-type Open = (Time, Option<bool>);
+type Open = (Time, Option<Outcome>);
+
+/// How many batches may be processed after one that has failed. They are not complete, and wait for the next start.
+const HELD_LIMIT: usize = 64;
 
 impl Worker {
     /// Returns the last batch that is complete.
     fn work(&self, messages: &Receiver<Message>) -> Option<Time> {
-        let mut open: std::collections::VecDeque<Open> = std::collections::VecDeque::new();
-        let mut last = None;
+        let mut open: VecDeque<Open> = VecDeque::new();
+        let (mut last, mut held) = (None, 0);
         for message in messages {
             match message {
                 Message::Submitted(time) => open.push_back((time, None)),
-                Message::Ended(time, well) => {
+                Message::Ended(time, outcome) => {
                     if let Some(batch) = open.iter_mut().find(|(open, _)| *open == time) {
-                        batch.1 = Some(well);
+                        batch.1 = Some(outcome);
                     }
                 }
                 Message::Stop => break,
             }
-            while let Some((time, Some(well))) = open.front().copied() {
+            while let Some((time, Some(outcome))) = open.front().copied() {
                 open.pop_front();
-                if self.complete(time, well) {
+                // What is built on a batch that has failed is not complete either.
+                if held == 0 && outcome == Outcome::Done && self.complete(time) {
                     last = Some(time);
+                } else {
+                    held += 1;
+                    if held > HELD_LIMIT {
+                        self.keeper.halt();
+                    }
                 }
+                self.progress.batch_ended(time);
             }
         }
         last
     }
 
-    /// Makes a batch durable, unless it or one before it has failed.
-    fn complete(&self, time: Time, well: bool) -> bool {
-        let complete = well && !self.keeper.is_halted() && self.commit(time);
-        if complete {
-            (self.committed)(time);
-            if self.keeper.is_cut_due(time) {
-                // A full channel means that one is due already.
-                let _ = self.cuts.try_send(time);
-            }
-        } else {
-            self.keeper.halt();
+    /// Makes a batch durable.
+    fn complete(&self, time: Time) -> bool {
+        if !self.commit(time) {
+            return false;
         }
-        self.progress.batch_ended(time);
-        complete
+        (self.committed)(time);
+        if self.keeper.is_cut_due(time) {
+            // A full channel means that one is due already.
+            let _ = self.cuts.try_send(time);
+        }
+        true
     }
 
     fn commit(&self, time: Time) -> bool {

@@ -6,7 +6,12 @@ use std::{collections::VecDeque, sync::Arc, thread::JoinHandle};
 use crossbeam_channel::{Receiver, Sender, unbounded};
 use parking_lot::Mutex;
 
-use super::{committer::Committer, keeper::Keeper, progress::Progress, runner::Runner};
+use super::{
+    committer::Committer,
+    keeper::Keeper,
+    progress::Progress,
+    runner::{Outcome, Runner},
+};
 use crate::{
     dstream::scope::Scope,
     error::{Error, Result},
@@ -154,10 +159,6 @@ impl Worker {
             Message::Generate(time) => self.generate(time),
             Message::Rerun(time) => {
                 let rerun = self.make(time);
-                if let (Err(_), Some(Keeping { keeper, .. })) = (&rerun, &self.keeping) {
-                    // It stays the next to be completed, by a later process if not by this one.
-                    keeper.halt();
-                }
                 self.generated(time, rerun);
             }
             Message::CatchUp(ref times) => self.catch_up(times, messages, later),
@@ -191,7 +192,7 @@ impl Worker {
 
     fn generate(&self, time: Time) {
         if self.keeping.as_ref().is_some_and(|keeping| keeping.keeper.is_halted()) {
-            tracing::warn!(%time, "no batch is made after one that has failed; its input waits for the next start");
+            tracing::warn!(%time, "no batch is made any more after one that has failed; its input waits for the next start");
             self.progress.batch_generated(time);
             return;
         }
@@ -208,22 +209,22 @@ impl Worker {
     }
 
     fn try_generate(&self, time: Time) -> Result<()> {
-        let batch = Arc::new(self.graph.plan(time)?);
         let keeper = self.keeping.as_ref().map(|keeping| &keeping.keeper);
+        // Without the batch there would be a hole in the log, and what looks back at it, such as a window, could never be
+        // made again: the next start makes up for it.
+        let halt = |_: &Error| {
+            keeper.inspect(|keeper| keeper.halt());
+        };
+        let batch = Arc::new(self.graph.plan(time).inspect_err(halt)?);
         // What the batch is made of is written down before anything is made of it.
         if let Some(Err(error)) = keeper.map(|keeper| keeper.planned(&batch)) {
             self.graph.give_back(&batch);
-            // It may be in the log all the same. Without it there would be a hole, and what looks back at it, such as a
-            // window, could never be made again.
-            keeper.inspect(|keeper| keeper.halt());
+            halt(&error);
             return Err(error);
         }
         self.scope.batches().write().insert(Arc::clone(&batch));
         self.make(time).inspect_err(|_| {
-            if let Some(keeper) = keeper {
-                // It stays the next to be completed, by a later process: what looks back must find it.
-                keeper.halt();
-            } else {
+            if keeper.is_none() {
                 // None of its jobs runs: the batch must leave no trace, and its input goes to the next one.
                 self.scope.batches().write().remove(time);
                 self.graph.give_back(&batch);
@@ -235,11 +236,14 @@ impl Worker {
     fn make(&self, time: Time) -> Result<()> {
         let batches = self.scope.batches().read();
         let Some(batch) = batches.get(time) else { return Ok(()) };
-        let jobs = self.graph.jobs(time, &batches).inspect_err(|_| self.graph.discard(time))?;
-        if let Some(Keeping { committer, .. }) = &self.keeping {
-            committer.submitted(time);
-        }
-        self.runner.submit(batch, jobs);
+        let committer = self.keeping.as_ref().map(|keeping| &keeping.committer);
+        committer.inspect(|committer| committer.submitted(time));
+        let jobs = guarded(|| self.graph.jobs(time, &batches)).inspect_err(|_| {
+            self.graph.discard(time);
+            // It stays the next to be completed, by a later process.
+            committer.inspect(|committer| committer.ended(time, Outcome::Failed));
+        });
+        self.runner.submit(batch, jobs?);
         Ok(())
     }
 

@@ -37,7 +37,7 @@ pub(crate) struct Keeper {
     /// Where the changes of each completed batch are, as far back as a snapshot may need them.
     logged: Mutex<BTreeMap<Time, BTreeMap<String, Handle>>>,
     kept: Mutex<Kept>,
-    /// Set when a batch has failed: later ones would build on what is not there.
+    /// Set when no further batches can be made.
     halted: AtomicBool,
 }
 
@@ -147,7 +147,7 @@ impl Keeper {
         self.batches.append(record.time(), &[encode(record)?]).map(drop)
     }
 
-    /// Says that a batch has failed: no further ones can be made.
+    /// Says that no further batches can be made: one could not be logged, or too many wait for one that has failed.
     pub(crate) fn halt(&self) {
         self.halted.store(true, Ordering::Release);
     }

@@ -16,7 +16,7 @@ use crate::{
     batch::{
         committer::Committer,
         generator::{Generator, Keeping, Mailbox, Message},
-        runner::{Outcome, Runner},
+        runner::Runner,
     },
     checkpoint::RecoveryReport,
     config::keys,
@@ -259,7 +259,7 @@ impl Inner {
             Arc::clone(&self.progress),
             move |time, outcome| {
                 if let Some(committer) = &committer {
-                    committer.ended(time, outcome == Outcome::Done);
+                    committer.ended(time, outcome);
                 } else {
                     // After the generator has stopped there is nothing left to forget.
                     let _ = completed.send(Message::Completed(time));
