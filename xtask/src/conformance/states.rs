@@ -1,12 +1,40 @@
 // SPDX-License-Identifier: Apache-2.0
-//! The functions of mapWithState that cases name.
+//! The functions of mapWithState that cases name, and how often its states are checkpointed.
 
-use dstreams::{Time, streaming::State};
+use dstreams::{
+    Config, Duration, Time,
+    streaming::{
+        State, StateSpec,
+        testing::{TestContext, lineage},
+    },
+};
+use serde_json::{Value as Json, json};
 
 use super::{
     functions::plus,
+    units::{PASSED, Row},
     value::{Value, misused},
 };
+
+/// Checks how often states are checkpointed; the stream of mapped records has no interval of its own.
+pub(super) fn checkpoint_interval(row: &Row<'_>) -> Result<Json, String> {
+    let told = |error: dstreams::Error| error.to_string();
+    let test =
+        TestContext::with(Config::default(), Duration::from_millis(row.int("batch_ms")?)).map_err(told)?;
+    let spec = StateSpec::function(|_: &u8, value: Option<u8>, _: &mut State<'_, u8>| value);
+    let mut stream = test.input(vec![vec![(1_u8, 1_u8)]]).map_with_state(spec);
+    if let Some(explicit) = row.cell("explicit_ms")?.as_i64() {
+        stream = stream.checkpoint(Duration::from_millis(explicit));
+    }
+    let report = lineage(&stream);
+    let interval = report.first().and_then(|report| report.checkpoint).map(Duration::as_millis);
+    let expected = row.int("state_checkpoint_ms")?;
+    if interval == Some(expected) {
+        Ok(json!(PASSED))
+    } else {
+        Err(format!("expected {expected} ms, got {interval:?}"))
+    }
+}
 
 /// What is done with a record and the state of its key, and what is put out for it.
 #[derive(Clone, Copy)]

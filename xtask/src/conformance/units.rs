@@ -14,7 +14,7 @@ use dstreams::{
 use serde::Deserialize;
 use serde_json::{Value as Json, json};
 
-use super::{received, value::Value};
+use super::{received, states, value::Value};
 
 /// A case.
 #[derive(Deserialize)]
@@ -124,6 +124,9 @@ fn stateless(target: &str) -> Option<Stateless> {
         }
         "Time.isMultipleOf(duration)" => {
             |row| Ok(json!(row.time("time_ms")?.is_multiple_of(row.duration("duration_ms")?)))
+        }
+        "interval of the state RDD checkpoint of mapWithState, given batch interval and an optional explicit mapWithState stream .checkpoint(d)" => {
+            states::checkpoint_interval
         }
         "Time.until(end exclusive, step)" => |row| {
             let times = row.time("from_ms")?.until(row.time("end_ms")?, row.duration("step_ms")?);
