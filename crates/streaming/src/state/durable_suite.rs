@@ -410,6 +410,25 @@ fn keys_with_another_field_are_merged_with_what_was_stored_before() {
 }
 
 #[test]
+fn a_key_that_comes_twice_in_the_first_states_is_one_key_with_the_last_of_them() {
+    for store in ["memory", "disk"] {
+        let mut disk = Disk::new();
+        for batch in 0..2 {
+            let test = disk.context_with(store);
+            let first = test.context().rdd_context().parallelize_in([(1u32, 5u32), (2, 6), (1, 7)], 1);
+            let stream = test.input(Vec::new()).map_with_state(keep().initial_state(first));
+            let seen = test.collect(&stream.state_snapshots());
+            let (life, keys) = disk.begin(test, &stream).expect("it begins");
+            assert_eq!(keys, batch * 2, "{store}");
+            life.run(&mut disk, 1);
+            let mut states = seen.batches().pop().expect("there was a batch");
+            states.sort_unstable();
+            assert_eq!(states, [(1, 7), (2, 6)], "{store}");
+        }
+    }
+}
+
+#[test]
 fn snapshots_are_wanted_at_checkpoints_when_enough_was_logged() {
     let disk = &mut Disk::new();
     let test = disk.context();
