@@ -223,13 +223,13 @@ mod tests {
             let (key, value) = (key.split_at(key.len() / 2), value.split_at(value.len() / 2));
             sorter.put([key.0, key.1], [value.0, value.1]).expect("it is kept");
         }
-        let mut sorted = Vec::new();
+        let mut all = Vec::new();
         let mut each = |key: &[u8], value: &[u8]| {
-            sorted.push((key.to_vec(), value.to_vec()));
+            all.push((key.to_vec(), value.to_vec()));
             Ok(())
         };
         sorter.finish(&mut each).expect("it is read");
-        sorted
+        all
     }
 
     fn as_map(entries: &[(Vec<u8>, Vec<u8>)]) -> Vec<(Vec<u8>, Vec<u8>)> {
