@@ -170,6 +170,7 @@ fn memory(what: &str) -> u64 {
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     dstreams::log::to_stderr(dstreams::log::Level::WARN);
+    #[expect(clippy::disallowed_methods, reason = "what is measured is this process, not the stream")]
     let begin = Instant::now();
     let options = Options::from_arguments()?;
     let ssc = get_or_create(&options.directory, options.config.clone(), |ssc| {
