@@ -26,7 +26,9 @@ fn in_two(stores: [&str; 2], partitions: [usize; 2], before: usize) -> Vec<Vec<(
         let window = test.collect(&sums.window(seconds(3)));
         test.run(batches).expect("all batches succeed");
         seen = window.batches();
-        seen.iter_mut().for_each(|batch| batch.sort_unstable());
+        for batch in &mut seen {
+            batch.sort_unstable();
+        }
     }
     seen
 }

@@ -214,7 +214,7 @@ fn a_state_that_cannot_be_read_stops_the_start_and_says_what_to_do() {
         let stream = letters(&test, &["a"; 9]);
         if text {
             let spec = StateSpec::function(|_: &char, _: Option<i64>, s: &mut State<'_, String>| {
-                s.update("x".to_owned())
+                s.update("x".to_owned());
             });
             stream.map_with_state(spec).count().print();
         } else {
