@@ -273,7 +273,7 @@ impl<K: Key, S: Wire, M: Wire> DurableState for DurableStates<K, S, M> {
         })?;
         kept.snapshot_bytes.store(written.bytes, Ordering::Relaxed);
         if let Some(before) = before {
-            kept.remove_first_bases(&before.dir)?;
+            kept.remove_first_bases_after(before)?;
         }
         Ok(Some(Snapshot { time, dir, keys: written.keys, bytes: written.bytes }))
     }

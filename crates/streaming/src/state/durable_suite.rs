@@ -410,6 +410,52 @@ fn keys_with_another_field_are_merged_with_what_was_stored_before() {
 }
 
 #[test]
+fn a_key_that_comes_twice_in_the_first_states_is_one_key_with_the_last_of_them() {
+    for store in ["memory", "disk"] {
+        let mut disk = Disk::new();
+        for batch in 0..2 {
+            let test = disk.context_with(store);
+            let first = test.context().rdd_context().parallelize_in([(1u32, 5u32), (2, 6), (1, 7)], 1);
+            let stream = test.input(Vec::new()).map_with_state(keep().initial_state(first));
+            let seen = test.collect(&stream.state_snapshots());
+            let (life, keys) = disk.begin(test, &stream).expect("it begins");
+            assert_eq!(keys, batch * 2, "{store}");
+            life.run(&mut disk, 1);
+            let mut states = seen.batches().pop().expect("there was a batch");
+            states.sort_unstable();
+            assert_eq!(states, [(1, 7), (2, 6)], "{store}");
+        }
+    }
+}
+
+#[test]
+fn first_states_are_there_for_the_checkpoint_file_from_before_the_first_snapshot() {
+    let begin = |disk: &mut Disk| {
+        let test = disk.context();
+        let first = test.context().rdd_context().parallelize([(1u32, 5u32), (2, 6)]);
+        let stream = test.input(Vec::new()).map_with_state(keep().initial_state(first));
+        stream.for_each_rdd(|_, _| Ok(()));
+        disk.begin(test, &stream).expect("it begins")
+    };
+    let mut disk = Disk::new();
+    let (life, _) = begin(&mut disk);
+    let first = disk.dir.path().join("initial");
+    for made in 0..3 {
+        life.run(&mut disk, 1);
+        life.snapshot(&mut disk, Time::ZERO + seconds(made + 1)).expect("it is made");
+        // The one that is being made is in no checkpoint file yet.
+        assert_eq!(first.exists(), made < 2, "after snapshot {made}");
+        if made == 1 {
+            let mut older = Disk { snapshots: Vec::new(), schema: disk.schema.clone(), ..Disk::new() };
+            std::mem::swap(&mut older.dir, &mut disk.dir);
+            older.version = disk.version;
+            assert_eq!(begin(&mut older).1, 2);
+            std::mem::swap(&mut older.dir, &mut disk.dir);
+        }
+    }
+}
+
+#[test]
 fn snapshots_are_wanted_at_checkpoints_when_enough_was_logged() {
     let disk = &mut Disk::new();
     let test = disk.context();

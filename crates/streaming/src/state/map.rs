@@ -93,11 +93,22 @@ impl<K: Hash + Eq + Clone, S: Clone> StateMap<K, S> {
     /// Puts first states in the place of all that is there, before any batch.
     pub(super) fn load(&mut self, states: impl Iterator<Item = (K, S)>, time: Time) {
         *self = Self { log: self.log.take(), ..Self::new(self.idle.is_some()) };
-        self.begin(time);
+        self.table.reserve(states.size_hint().0, rehash);
         for (key, state) in states {
-            self.put(&key, state, time);
+            let hash = key_hash(&key);
+            match self.table.find_mut(hash, |entry| entry.key == key) {
+                Some(entry) => entry.state = state,
+                None => self.insert(hash, key, state, time),
+            }
         }
-        self.undo.clear();
+    }
+
+    /// Adds a key that is not there, used last at `used`, with no batch to undo that. `hash` is that of the key.
+    pub(super) fn insert(&mut self, hash: u64, key: K, state: S, used: Time) {
+        if let Some(idle) = &mut self.idle {
+            idle.entry(used).or_default().push(key.clone());
+        }
+        self.table.insert_unique(hash, Entry { key, state, used, listed: used, logged_in: 0 }, rehash);
     }
 
     /// Begins the batch at `time` where the batch before has ended. When it has been applied already, that is undone.
@@ -424,14 +435,6 @@ impl<K: Key, S: Wire> StateMap<K, S> {
     /// Makes room for more keys.
     pub(super) fn reserve(&mut self, keys: usize) {
         self.table.reserve(keys, rehash);
-    }
-
-    /// Adds a key that is not there, used last at `used`, with no batch to undo that. `hash` is that of the key.
-    pub(super) fn insert(&mut self, hash: u64, key: K, state: S, used: Time) {
-        if let Some(idle) = &mut self.idle {
-            idle.entry(used).or_default().push(key.clone());
-        }
-        self.table.insert_unique(hash, Entry { key, state, used, listed: used, logged_in: 0 }, rehash);
     }
 
     /// Says that the states are those after the batch at `time`.

@@ -7,7 +7,7 @@ use std::{
     path::{Path, PathBuf},
     sync::{
         Arc, Once, OnceLock,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
 };
 
@@ -22,7 +22,10 @@ use super::{
     map::StateMap,
     snapshot::{self, Header, SnapshotWriter},
 };
-use crate::{checkpoint::durable::StateSchema, time::Time};
+use crate::{
+    checkpoint::durable::{Snapshot, StateSchema},
+    time::Time,
+};
 
 /// The states of a stream. What keeps them and how is known in this module only.
 pub(crate) struct StateStore<K, S> {
@@ -51,6 +54,8 @@ pub(super) struct Kept {
     /// What is logged and not on disk yet.
     uncommitted: Mutex<VecDeque<Uncommitted>>,
     first_batch: Once,
+    /// Whether a snapshot was made from one before that was made with its files.
+    builds_on_files: AtomicBool,
 }
 
 /// The changes of a batch that are to be written to disk.
@@ -70,6 +75,7 @@ impl Kept {
             disk,
             uncommitted: Mutex::default(),
             first_batch: Once::new(),
+            builds_on_files: AtomicBool::new(false),
             schema,
         }
     }
@@ -104,6 +110,16 @@ impl Kept {
             if dir != but && dir.exists() {
                 dstreams_wal::remove_dir_all("snapshot", &dir).map_err(StateError::io("remove", &dir))?;
             }
+        }
+        Ok(())
+    }
+
+    /// Removes them once two snapshots in a row have files: of the last two checkpoint files, the older one may be from
+    /// before the first of them.
+    pub(super) fn remove_first_bases_after(&self, before: &Snapshot) -> Result<(), StateError> {
+        let is_first = [self.initial(), disk::path(self)].contains(&before.dir);
+        if !is_first && self.builds_on_files.swap(true, Ordering::Relaxed) {
+            self.remove_first_bases(&before.dir)?;
         }
         Ok(())
     }

@@ -7,6 +7,7 @@
 
 mod backing;
 mod place;
+mod sorter;
 mod write;
 
 use std::path::{Path, PathBuf};
@@ -99,8 +100,10 @@ impl DiskStates {
         let budget = options.budget.max(8 << 20);
         let database = Database::builder(path)
             .cache_size(budget / 2)
-            .max_journaling_size((budget * 2).max(64 << 20))
-            .worker_threads(2)
+            // What is in the journals is read at the next start, into memory.
+            .max_journaling_size((budget / 2).max(64 << 20))
+            // With more than one, the first of them spins while another compacts.
+            .worker_threads(1)
             .open()
             .map_err(failed)?;
         // Indexes and filters in small blocks: whole ones of large tables would not stay in the cache, and each read of a
@@ -148,14 +151,9 @@ impl DiskStates {
         self.database.disk_space().unwrap_or(0)
     }
 
-    /// Forgets everything and becomes what `about` says.
-    pub(super) fn clear(&self, about: About) -> Result<(), StateError> {
-        let clear = || {
-            self.states.clear()?;
-            self.idle.clear()?;
-            self.meta.clear()
-        };
-        clear().map_err(self.failed("clear"))?;
+    /// Begins to be what `about` says. The database is a new one: what clears a keyspace would stay in the journal, and
+    /// be done again at the next start, to what has been filled in since.
+    pub(super) fn begin(&self, about: About) -> Result<(), StateError> {
         *self.about.lock() = about;
         self.write_about()
     }
@@ -229,6 +227,11 @@ const PREFIX: usize = 4;
 
 fn prefix(partition: usize) -> [u8; PREFIX] {
     u32::try_from(partition).expect("there are fewer partitions than that").to_be_bytes()
+}
+
+/// The partition in a key of any keyspace.
+fn partition_of(key: &[u8]) -> usize {
+    key[..PREFIX].iter().fold(0, |number, byte| number << 8 | usize::from(*byte))
 }
 
 fn state_key(partition: usize, key: &[u8]) -> Vec<u8> {

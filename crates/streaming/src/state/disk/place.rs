@@ -53,7 +53,7 @@ impl DiskPlace {
         remove(&path(kept))?;
         remove(&next(kept))?;
         let states = DiskStates::open(&path(kept), self.options, &self.about(kept))?;
-        states.clear(self.about(kept))?;
+        states.begin(self.about(kept))?;
         Ok(self.set(states))
     }
 
@@ -145,7 +145,7 @@ impl DiskPlace {
         remove(next)?;
         let about = self.about(rewriter.kept);
         let states = DiskStates::open(next, self.options, &about)?;
-        states.clear(about)?;
+        states.begin(about)?;
         let mut filling = states.filling();
         let mut new = Rewritten::default();
         entries(&mut |entry| {

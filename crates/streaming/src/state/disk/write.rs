@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 //! What is written to a database of states: the changes of a batch, and many states at once.
 
-use fjall::OwnedWriteBatch;
+use fjall::{Keyspace, OwnedWriteBatch};
 
-use super::{DiskStates, META, idle_key, pass, prefix, state_key, state_value};
+use super::{DiskStates, META, idle_key, partition_of, pass, prefix, sorter::Sorter, state_key, state_value};
 use crate::{
     state::{
         changes::{BatchChanges, KeyChange},
+        codec::put_signed,
         error::StateError,
     },
     time::Time,
@@ -82,9 +83,13 @@ impl DiskStates {
         Ok(())
     }
 
-    /// Fills the database with states that are not of a batch.
+    /// Fills the database, or a partition of it, with states that are not of a batch.
     pub(in crate::state) fn filling(&self) -> Filling<'_> {
-        Filling { disk: self, batch: self.database.batch(), keys: vec![0; self.about().keys.len()] }
+        let dir = self.path.parent().unwrap_or(&self.path);
+        // Several partitions may be filled at the same time.
+        let budget = usize::try_from(self.budget / 8).unwrap_or(usize::MAX);
+        let (states, idle) = (Sorter::new(dir, budget), Sorter::new(dir, budget / 2));
+        Filling { disk: self, states, idle, used: Vec::new() }
     }
 
     /// Sets how many keys a partition has, and makes everything durable.
@@ -101,17 +106,17 @@ impl DiskStates {
     }
 }
 
-/// How many states are written at once.
-const AT_ONCE: usize = 8_192;
-
-/// States that are being written.
+/// States that are being written. They go into the database in the order of their keys and past its journal, as the
+/// tables that it would have after all compactions.
 pub(in crate::state) struct Filling<'a> {
     disk: &'a DiskStates,
-    batch: OwnedWriteBatch,
-    keys: Vec<u64>,
+    states: Sorter,
+    idle: Sorter,
+    used: Vec<u8>,
 }
 
 impl Filling<'_> {
+    /// Adds a state. Of a key that comes again the last one counts.
     pub(in crate::state) fn put(
         &mut self,
         partition: usize,
@@ -119,23 +124,38 @@ impl Filling<'_> {
         state: &[u8],
         used: Time,
     ) -> Result<(), StateError> {
-        self.batch.insert(&self.disk.states, state_key(partition, key), state_value(used, state));
+        self.used.clear();
+        put_signed(used.as_millis(), &mut self.used);
+        self.states.put([&prefix(partition), key], [&self.used, state])?;
         if self.disk.times_out {
-            self.batch.insert(&self.disk.idle, idle_key(partition, used, key), []);
+            self.idle.put([&idle_key(partition, used, key), &[]], [&[], &[]])?;
         }
-        self.keys[partition] += 1;
-        if self.batch.len() >= AT_ONCE { self.flush() } else { Ok(()) }
+        Ok(())
     }
 
-    fn flush(&mut self) -> Result<(), StateError> {
-        let batch = std::mem::replace(&mut self.batch, self.disk.database.batch());
-        pass("commit", &self.disk.path)?;
-        batch.commit().map_err(self.disk.failed("write"))
+    /// Writes everything. Returns the number of keys of each partition.
+    pub(in crate::state) fn finish(self) -> Result<Vec<u64>, StateError> {
+        let disk = self.disk;
+        let mut keys = vec![0; disk.about().keys.len()];
+        pass("commit", &disk.path)?;
+        fill(disk, &disk.states, self.states, |key| keys[partition_of(key)] += 1)?;
+        if disk.times_out {
+            fill(disk, &disk.idle, self.idle, |_| {})?;
+        }
+        Ok(keys)
     }
+}
 
-    /// Writes what is left. Returns the number of keys of each partition.
-    pub(in crate::state) fn finish(mut self) -> Result<Vec<u64>, StateError> {
-        self.flush()?;
-        Ok(self.keys)
-    }
+fn fill(
+    disk: &DiskStates,
+    keyspace: &Keyspace,
+    sorter: Sorter,
+    mut count: impl FnMut(&[u8]),
+) -> Result<(), StateError> {
+    let mut ingestion = keyspace.start_ingestion().map_err(disk.failed("write"))?;
+    sorter.finish(&mut |key, value| {
+        count(key);
+        ingestion.write(key, value).map_err(disk.failed("write"))
+    })?;
+    ingestion.finish().map_err(disk.failed("write"))
 }
