@@ -202,14 +202,18 @@ impl Keeper {
         for operator in self.graph.states() {
             self.snapshot(operator, time, end)?;
         }
-        let mut kept = self.kept.lock();
-        self.count_logged(&mut kept);
-        let limits = self.limits(&mut kept, time);
-        let cut = Cut { time, program: self.program.clone(), snapshots: kept.movable() };
-        cut.write(self.directory.path())?;
-        kept.last_cut = Some(time);
-        let before = kept.limits.replace(limits);
-        drop(kept);
+        // The lock is not held while the file is written: batches that complete meanwhile need it.
+        let (limits, snapshots) = {
+            let mut kept = self.kept.lock();
+            self.count_logged(&mut kept);
+            (self.limits(&mut kept, time), kept.movable())
+        };
+        Cut { time, program: self.program.clone(), snapshots }.write(self.directory.path())?;
+        let before = {
+            let mut kept = self.kept.lock();
+            kept.last_cut = Some(time);
+            kept.limits.replace(limits)
+        };
         self.retire()?;
         if let Some(limits) = before {
             self.clean(limits)?;
