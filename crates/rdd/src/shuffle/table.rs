@@ -156,7 +156,7 @@ impl<K: Key, C: Wire> CombineTable<K, C> {
 /// Where the table looks for a key. It uses both ends of what it is given, but the high bits of the hash are alike for
 /// all keys of a partition: partitioners have used them.
 #[inline]
-fn place(hash: u64) -> u64 {
+pub(crate) fn place(hash: u64) -> u64 {
     (hash & u64::from(u32::MAX)).wrapping_mul(0x9E37_79B9_7F4A_7C15)
 }
 
