@@ -28,7 +28,7 @@ mod reader;
 pub(crate) mod reduce_side;
 pub(crate) mod router;
 mod spill;
-pub(crate) mod table;
+mod table;
 
 use outputs::{MapOutput, Outputs};
 use reader::Reader;

@@ -6,16 +6,16 @@ use std::{
     sync::{Arc, Weak},
 };
 
-use hashbrown::HashTable;
 use parking_lot::Mutex;
 
+use super::places::KeyPlaces;
 use crate::{
     block::memory::Reservation,
     chunk::{CHUNK, Resting},
     context::RddContext,
     partitioner::key_hash,
     record::Key,
-    shuffle::{nothing_reserved, reserve, table::place},
+    shuffle::{nothing_reserved, reserve},
 };
 
 /// Where the keys of a dataset are, for [`evolve_by_key`](crate::Rdd::evolve_by_key), which brings it from each version
@@ -71,7 +71,7 @@ impl<K: Key, S: Clone> KeyIndex<K, S> {
     /// Keeps the index of a partition whose records are these now.
     pub(super) fn keep(&self, partition: usize, mut index: Index<K, S>, records: &Resting<(K, S)>) {
         index.of = Arc::downgrade(records);
-        let bytes = index.bytes();
+        let bytes = index.places.bytes();
         if reserve(&mut index.memory, bytes) {
             self.0.lock().insert(partition, index);
         }
@@ -96,80 +96,27 @@ fn evened<T: Clone>(records: &[Vec<T>]) -> Vec<Vec<T>> {
     }
 }
 
-/// The places of the keys of one partition. Places are counted through all chunks.
+/// The places of the keys of one partition, counted through all chunks.
 pub(super) struct Index<K, S> {
-    table: HashTable<Entry>,
+    pub(super) places: KeyPlaces,
     /// The records whose index it is. Holding them, if weakly, no other ones can come to be in their place.
     of: Weak<Vec<Vec<(K, S)>>>,
     memory: Reservation,
 }
 
-/// As much of a key's hash as the table needs, and where the key is.
-struct Entry {
-    hash: u32,
-    place: u32,
-}
-
 impl<K: Key, S> Index<K, S> {
     fn build(records: &Resting<(K, S)>, context: &RddContext) -> Option<Self> {
         let keys: usize = records.iter().map(Vec::len).sum();
+        let mut memory = nothing_reserved(context);
         // Half of what could be numbered is left for keys that come.
-        if keys > (u32::MAX / 2) as usize {
+        if keys > KeyPlaces::LIMIT / 2 || !reserve(&mut memory, KeyPlaces::bytes_for(keys)) {
             return None;
         }
-        let mut index = Self { table: HashTable::new(), of: Weak::new(), memory: nothing_reserved(context) };
-        if !reserve(&mut index.memory, keys * (size_of::<Entry>() + 1) * 2) {
-            return None;
+        let mut places = KeyPlaces::default();
+        places.reserve(keys);
+        for (place, (key, _)) in records.iter().flatten().enumerate() {
+            places.insert(key_hash(key), place);
         }
-        index.table.reserve(keys, Entry::rehash);
-        for (number, (key, _)) in (0..).zip(records.iter().flatten()) {
-            index.insert(key_hash(key), number);
-        }
-        Some(index)
+        Some(Self { places, of: Weak::new(), memory })
     }
-
-    fn bytes(&self) -> usize {
-        self.table.capacity() * (size_of::<Entry>() + 1)
-    }
-
-    /// The place of the key with this hash of which `is_key` says that it is the one.
-    #[inline]
-    pub(super) fn find(&self, hash: u64, is_key: impl Fn(u32) -> bool) -> Option<u32> {
-        let low = low(hash);
-        self.table
-            .find(place(hash), |entry| entry.hash == low && is_key(entry.place))
-            .map(|entry| entry.place)
-    }
-
-    #[inline]
-    pub(super) fn insert(&mut self, hash: u64, number: u32) {
-        let entry = Entry { hash: low(hash), place: number };
-        self.table.insert_unique(place(hash), entry, Entry::rehash);
-    }
-
-    /// Forgets the key at a place.
-    pub(super) fn remove(&mut self, hash: u64, number: u32) {
-        if let Ok(entry) = self.table.find_entry(place(hash), |entry| entry.place == number) {
-            entry.remove();
-        }
-    }
-
-    /// Notes that a key is at another place now.
-    pub(super) fn relocate(&mut self, hash: u64, from: u32, to: u32) {
-        if let Some(entry) = self.table.find_mut(place(hash), |entry| entry.place == from) {
-            entry.place = to;
-        }
-    }
-}
-
-impl Entry {
-    fn rehash(&self) -> u64 {
-        place(self.hash.into())
-    }
-}
-
-/// The bits that [`place`] uses.
-#[expect(clippy::cast_possible_truncation, reason = "the low half is what is wanted")]
-fn low(hash: u64) -> u32 {
-    hash as u32
 }

@@ -2,6 +2,7 @@
 //! `evolve_by_key`: a keyed dataset made from the one before it, where few keys have changed.
 
 mod index;
+mod places;
 #[cfg(test)]
 mod tests;
 mod touched;

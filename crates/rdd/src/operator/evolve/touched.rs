@@ -29,18 +29,17 @@ impl<K: Key, V> Touched<K, V> {
     #[inline]
     pub(super) fn add<S>(&mut self, before: &Resting<(K, S)>, index: &mut Index<K, S>, key: &K, value: V) {
         let hash = key_hash(key);
-        let found = index.find(hash, |place| match (place as usize).checked_sub(self.before) {
-            None => before[place as usize / CHUNK][place as usize % CHUNK].0 == *key,
+        let found = index.places.find(hash, |place| match place.checked_sub(self.before) {
+            None => before[place / CHUNK][place % CHUNK].0 == *key,
             Some(fresh) => self.fresh[fresh] == *key,
         });
         let place = found.unwrap_or_else(|| {
-            let place =
-                u32::try_from(self.before + self.fresh.len()).expect("memory ends before the numbers do");
+            let place = self.before + self.fresh.len();
+            index.places.insert(hash, place);
             self.fresh.push(key.clone());
-            index.insert(hash, place);
             place
         });
-        self.places.push(place);
+        self.places.push(number(place));
         self.values.push(Some(value));
     }
 
@@ -58,11 +57,14 @@ impl<K: Key, V> Touched<K, V> {
         let mut next = vec![NONE; self.places.len()];
         // From the last value on, so that each one comes before those that came after it.
         for (value, place) in self.places.iter().enumerate().rev() {
-            let number = u32::try_from(value).expect("memory ends before the numbers do");
-            next[value] = std::mem::replace(&mut first[*place as usize], number);
+            next[value] = std::mem::replace(&mut first[*place as usize], number(value));
         }
         Chained { before: self.before, fresh: self.fresh, first, next, values: self.values }
     }
+}
+
+fn number(of: usize) -> u32 {
+    u32::try_from(of).expect("memory ends before the numbers do")
 }
 
 /// The values of each key, by the place of the key.

@@ -34,9 +34,9 @@ pub(super) fn walk<K: Key, S: Clone, V>(
             match walk.step(place)? {
                 Some(pair) => chunk.push(pair),
                 None => {
-                    index.remove(key_hash(walk.key(place)), number(place));
+                    index.places.remove(key_hash(walk.key(place)), place);
                     let Some((from, pair)) = walk.last_that_stays(place, &mut last, index)? else { break };
-                    index.relocate(key_hash(&pair.0), number(from), number(place));
+                    index.places.relocate(key_hash(&pair.0), from, place);
                     chunk.push(pair);
                 }
             }
@@ -87,13 +87,9 @@ where
             if let Some(pair) = self.step(*last)? {
                 return Ok(Some((*last, pair)));
             }
-            index.remove(key_hash(self.key(*last)), number(*last));
+            index.places.remove(key_hash(self.key(*last)), *last);
         }
         *last = place;
         Ok(None)
     }
-}
-
-fn number(place: usize) -> u32 {
-    u32::try_from(place).expect("an index has numbers for all places")
 }
