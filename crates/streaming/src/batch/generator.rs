@@ -15,7 +15,7 @@ use super::{
 use crate::{
     dstream::scope::Scope,
     error::{Error, Result},
-    event::FailureInfo,
+    event::{FailureInfo, StreamingEvent},
     graph::RunningGraph,
     output::guarded,
     time::Time,
@@ -221,6 +221,10 @@ impl Worker {
         let halt = |_: &Error| {
             keeper.inspect(|keeper| keeper.halt());
         };
+        let now = self.scope.clock().now();
+        for rate in self.scope.rates().hold_changed(now) {
+            self.scope.bus().post(StreamingEvent::RateUpdated(rate));
+        }
         let batch = Arc::new(self.graph.plan(time).inspect_err(halt)?);
         // What the batch is made of is written down before anything is made of it.
         if let Some(Err(error)) = keeper.map(|keeper| keeper.planned(&batch)) {
