@@ -84,6 +84,14 @@ table! {
             "Whether a termination signal lets received data be processed before the program ends.";
         GRACEFUL_STOP_TIMEOUT: Option<Duration>, "spark.streaming.gracefulStopTimeout", MILLIS_ABOVE_ZERO, unset_means "10 batch intervals",
             "How long a graceful stop waits for batches to be generated and finished.";
+        MARKER_PLACED: Option<String>, "dstreams.shutdown.markerPlaced", TextForm::Any, unset_means "none",
+            "A file: when it appears, what has been received is processed and the application stops. The file then has the suffix `.COMPLETED`, or `.INCOMPLETE` if the time was too short, and says what was left.";
+        MARKER_DELETED: Option<String>, "dstreams.shutdown.markerDeleted", TextForm::Any, unset_means "none",
+            "A file that the application puts there at its start: when it is deleted, what has been received is processed and the application stops.";
+        MARKER_INTERVAL: Duration, "dstreams.shutdown.markerInterval", MILLIS_ABOVE_ZERO, default_to "1s",
+            "How often marker files are looked for.";
+        SET_CHECKPOINTS_ASIDE: bool, "dstreams.shutdown.setCheckpointsAside", (), default_to "false",
+            "Whether the checkpoint directory gets a time stamp as its suffix after a stop by a file that was placed, if everything received has been processed: the next start, maybe of another program, begins anew.";
         STOP_ENGINE_BY_DEFAULT: bool, "spark.streaming.stopSparkContextByDefault", (), default_to "true",
             "Whether stopping the streaming context also stops the RDD context when the call does not say.";
     }

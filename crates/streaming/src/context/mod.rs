@@ -4,6 +4,7 @@
 mod file_inputs;
 mod inputs;
 mod life;
+mod marker;
 mod recovery;
 mod run;
 mod stop;
