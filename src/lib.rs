@@ -21,6 +21,7 @@
 //! useful on their own. The features `sqlite` and `postgres` add sinks of these names.
 #![forbid(unsafe_code)]
 
+pub mod exit;
 pub mod log;
 
 #[cfg(feature = "postgres")]

@@ -12,9 +12,6 @@ pub(super) fn feature(key: &str) -> Option<&'static str> {
 pub(super) const PLANNED: &[(&str, &str)] = &[
     ("spark.metrics.namespace", "metrics"),
     ("spark.network.timeout", "Kafka sources"),
-    ("spark.streaming.backpressure.enabled", "backpressure"),
-    ("spark.streaming.backpressure.pid", "backpressure"),
-    ("spark.streaming.backpressure.rateEstimator", "backpressure"),
     ("spark.streaming.dynamicAllocation", "executors on other machines"),
     ("spark.streaming.kafka", "Kafka sources"),
     ("spark.streaming.kinesis", "Kinesis sources"),

@@ -8,7 +8,7 @@ use signal_hook::{
     iterator::Signals,
 };
 
-use super::{StreamingContext, life::StopOptions, recovery::parallelism_of_pending};
+use super::{StreamingContext, marker::Markers, recovery::parallelism_of_pending, stop::StopOptions};
 use crate::{
     clock::StopFlag,
     config::{CommandLine, Config, keys},
@@ -56,12 +56,14 @@ pub fn run_with(config: Config, build: impl FnOnce(&StreamingContext) -> Result<
     }
     // Before the start, so that no signal ends the process half-way through it.
     let stopping = stop_on_signals(&ssc)?;
+    let markers = Markers::of(&ssc)?;
     if let Err(error) = ssc.start() {
         return if stopping.is_raised() { Ok(()) } else { Err(error) };
     }
+    markers.watch()?;
     let result = ssc.await_termination();
     ssc.stop()?;
-    result
+    result.and(markers.finish())
 }
 
 /// A context with `directory` as its checkpoint directory, built by `build`.
@@ -148,13 +150,8 @@ fn stop_on_signals(ssc: &StreamingContext) -> Result<StopFlag> {
                 coming.raise();
                 let graceful = ssc.config().get(&keys::STOP_GRACEFULLY_ON_SHUTDOWN);
                 tracing::info!(signal, graceful, "stopping; signal again to stop at once");
-                let ssc = ssc.clone();
-                let stop = move || {
-                    if let Err(error) = ssc.stop_with(StopOptions { graceful, rdd_context: None }) {
-                        tracing::error!(%error, "cannot stop");
-                    }
-                };
-                if std::thread::Builder::new().name("dstreams-stop".to_owned()).spawn(stop).is_err() {
+                let options = StopOptions { graceful, ..StopOptions::default() };
+                if ssc.stop_in_the_background(options.reason(format!("signal {signal}"))).is_err() {
                     std::process::exit(128 + signal);
                 }
             }

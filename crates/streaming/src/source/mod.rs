@@ -14,8 +14,9 @@ use crate::{
     config::Config,
     dstream::{DStream, NewStream, endpoint::AnyInput, node::StreamNode, scope::Scope},
     error::{Error, Result},
-    event::ListenerBus,
+    event::{LagInfo, ListenerBus, StreamingEvent},
     input::{BatchInput, Batches, InputInfo, StreamId},
+    rate::{Controller, RateHandle, Rates},
     time::{Duration, Time},
 };
 
@@ -41,6 +42,11 @@ pub trait Source: Send + Sync + 'static {
 
     /// What pages call the source, such as `Socket stream`.
     fn name(&self) -> String;
+
+    /// Whether data comes on its own and a receiver takes it in.
+    fn is_receiver(&self) -> bool {
+        false
+    }
 
     /// Fixes what the batch at `time` takes; `None` means that the stream has no dataset at that time, which most
     /// sources never say.
@@ -122,6 +128,7 @@ pub struct SourceContext {
     config: Arc<Config>,
     interval: Duration,
     bus: Arc<ListenerBus>,
+    rates: Arc<Rates>,
 }
 
 impl SourceContext {
@@ -133,6 +140,7 @@ impl SourceContext {
             config: Arc::clone(scope.config()),
             interval: scope.interval(),
             bus: Arc::clone(scope.bus()),
+            rates: Arc::clone(scope.rates()),
         }
     }
 
@@ -161,6 +169,23 @@ impl SourceContext {
         self.interval
     }
 
+    /// How much the source may take in, for one that batches read directly. It must be asked for when the source is made
+    /// and looked at when a batch is planned.
+    pub fn rate(&self) -> RateHandle {
+        self.rates.direct(self.id, &self.config, self.interval)
+    }
+
+    /// The same for a receiver.
+    pub(crate) fn receiver_rate(&self) -> RateHandle {
+        self.rates.receiver(self.id, &self.config, self.interval)
+    }
+
+    /// Tells listeners how far the source is behind what it reads from: for pages, metrics and alerts. Best told when
+    /// a batch is planned.
+    pub fn report_lag(&self, lag: LagInfo) {
+        self.bus.post(StreamingEvent::Lag(lag));
+    }
+
     pub(crate) fn bus(&self) -> &Arc<ListenerBus> {
         &self.bus
     }
@@ -177,6 +202,7 @@ struct InputStream<S> {
     id: StreamId,
     context: RddContext,
     source: Arc<S>,
+    rate: Option<Arc<Controller>>,
 }
 
 impl<T: Data> DStream<T> {
@@ -190,7 +216,8 @@ impl<T: Data> DStream<T> {
     ) -> Self {
         let context = SourceContext::new(scope);
         let source = source(&context);
-        let input = Arc::new(InputStream { id: context.id, context: context.rdd, source });
+        let rate = context.rates.controller(context.id);
+        let input = Arc::new(InputStream { id: context.id, context: context.rdd, source, rate });
         if scope.check_open() {
             scope.add_input(Arc::clone(&input) as Arc<dyn AnyInput>);
         }
@@ -237,9 +264,14 @@ impl<S: Source> AnyInput for InputStream<S> {
         format!("{} [{}]", self.source.name(), self.id)
     }
 
+    fn is_receiver(&self) -> bool {
+        self.source.is_receiver()
+    }
+
     fn plan(&self, time: Time) -> Result<Option<BatchInput>> {
         let Some(plan) = self.source.plan(time)? else { return Ok(None) };
-        let info = self.source.info(&plan);
+        let mut info = self.source.info(&plan);
+        self.rate.iter().for_each(|rate| rate.note(&mut info));
         let mut bytes = Vec::new();
         dstreams_rdd::codec::encode_chunk([&plan], Compression::None, &mut bytes).map_err(Error::source)?;
         Ok(Some(BatchInput { info, plan: bytes }))
@@ -281,6 +313,9 @@ impl<S: Source> AnyInput for InputStream<S> {
     }
 
     fn restore(&self, memory: &[u8], inputs: &[(Time, &BatchInput)]) -> Result<()> {
+        if let Some((rate, (_, last))) = self.rate.as_ref().zip(inputs.last()) {
+            rate.restore(&last.info);
+        }
         let plans = inputs.iter().map(|(time, input)| Ok((*time, self.decode(input)?)));
         self.source.restore(memory, plans.collect::<Result<_>>()?)
     }
