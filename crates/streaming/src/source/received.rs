@@ -66,6 +66,9 @@ impl<R: Receiver> Source for ReceivedSource<R> {
     }
 
     fn plan(&self, time: Time) -> Result<Option<ReceivedPlan>> {
+        if let Phase::Running(supervisor) = &*self.phase.lock() {
+            supervisor.cut_for_batch(time);
+        }
         Ok(Some(self.blocks.plan(time)))
     }
 
