@@ -36,7 +36,7 @@ pub use dstreams_streaming::{
     get_or_create, run_with, time,
 };
 
-/// Runs an application until it fails or is told to stop; its log goes to standard error.
+/// Runs an application until it fails or is told to stop; its log goes to standard error, or where `dstreams.log.file` says.
 ///
 /// Reads the configuration (defaults, then the properties file, the environment and the command line, each over those
 /// before), builds the graph with `build`, starts it, and returns the error that stopped it. The first SIGINT or
@@ -50,7 +50,13 @@ pub use dstreams_streaming::{
 /// # Ok::<(), dstreams::Error>(())
 /// ```
 pub fn run(name: &str, build: impl FnOnce(&StreamingContext) -> Result<()>) -> Result<()> {
-    log::to_stderr(log::Level::INFO);
-    // What `main` returns is shown as a value; this says it in words.
-    streaming::run(name, build).inspect_err(|error| tracing::error!("{error}"))
+    let built = |ssc: &StreamingContext| {
+        log::start(ssc.config()).map_err(Error::user)?;
+        build(ssc)
+    };
+    streaming::run(name, built).inspect_err(|error| {
+        // What `main` returns is shown as a value; this says it in words, also where there is no configuration yet.
+        log::to_stderr(log::Level::INFO);
+        tracing::error!("{error}");
+    })
 }

@@ -217,6 +217,22 @@ table! {
         DYNAMIC_ALLOCATION_SCALING_DOWN_RATIO: f64, "spark.streaming.dynamicAllocation.scalingDownRatio", Above(0.0), default_to "0.3",
             "Down to which ratio of processing time to batch interval an executor is removed.";
     }
+    "Logs" {
+        LOG_LEVEL: String, "dstreams.log.level", TextForm::Any, default_to "info",
+            "What is logged: a level (error, warn, info, debug, trace), or levels by module, such as `info,my_app=debug`.";
+        LOG_FORMAT: String, "dstreams.log.format", TextForm::OneOf(&["text", "json"]), default_to "text",
+            "The form of a line.";
+        LOG_FILE: Option<String>, "dstreams.log.file", TextForm::Any, unset_means "standard error",
+            "The file that is written to. A full or old one is renamed to its name with the time as its suffix.";
+        LOG_APPLICATION_FILE: Option<String>, "dstreams.log.applicationFile", TextForm::Any, unset_means "where the engine logs",
+            "A file of its own for what the application logs; the other then has what the engine says.";
+        LOG_MAX_SIZE: ByteSize, "dstreams.log.maxSize", AtLeast(ByteSize::from_bytes(1024)), default_to "64m",
+            "How large a log file may become.";
+        LOG_MAX_AGE: Duration, "dstreams.log.maxAge", SECONDS_ABOVE_ZERO, default_to "1d",
+            "How long lines go into the same log file.";
+        LOG_MAX_TOTAL: ByteSize, "dstreams.log.maxTotal", AtLeast(ByteSize::from_bytes(2048)), default_to "512m",
+            "What each log may take with all its files; the oldest are removed.";
+    }
     "Monitoring" {
         UI_ENABLED: bool, "spark.ui.enabled", (), default_to "true",
             "Whether the web UI and the REST interface are served.";
