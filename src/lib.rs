@@ -18,12 +18,16 @@
 //! ```
 //!
 //! [`streaming`] holds streams, sources, outputs and the test kit; [`rdd`] holds the datasets under them, which are
-//! useful on their own. The features `sqlite` and `postgres` add sinks of these names.
+//! useful on their own. The features `sqlite` and `postgres` add sinks of these names; `alerts` tells people
+//! when something is wrong.
 #![forbid(unsafe_code)]
 
+mod alerted;
 pub mod exit;
 pub mod log;
 
+#[cfg(feature = "alerts")]
+pub use dstreams_alerts as alerts;
 #[cfg(feature = "postgres")]
 pub use dstreams_postgres as postgres;
 pub use dstreams_rdd as rdd;
@@ -50,9 +54,12 @@ pub use dstreams_streaming::{
 /// # Ok::<(), dstreams::Error>(())
 /// ```
 pub fn run(name: &str, build: impl FnOnce(&StreamingContext) -> Result<()>) -> Result<()> {
+    // Until the program has ended: then its last alerts are sent.
+    let mut alerts = alerted::Alerted::default();
     let built = |ssc: &StreamingContext| {
         log::start(ssc.config()).map_err(Error::user)?;
-        build(ssc)
+        build(ssc)?;
+        alerts.start(ssc)
     };
     streaming::run(name, built).inspect_err(|error| {
         // What `main` returns is shown as a value; this says it in words, also where there is no configuration yet.
