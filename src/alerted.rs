@@ -18,7 +18,8 @@ impl Alerted {
         if context.config().get(&keys::RECOVERY_MODE) == "explain" {
             return Ok(());
         }
-        self.alerts = dstreams_alerts::Alerts::start(context).map_err(wrong_setting)?;
+        self.alerts = dstreams_alerts::Alerts::start(context)
+            .map_err(|error| dstreams_streaming::Error::IllegalArgument(error.to_string()))?;
         Ok(())
     }
 
@@ -36,9 +37,4 @@ impl Alerted {
         }
         Ok(())
     }
-}
-
-#[cfg(feature = "alerts")]
-fn wrong_setting(error: dstreams_alerts::AlertError) -> dstreams_streaming::Error {
-    dstreams_streaming::Error::IllegalArgument(error.to_string())
 }

@@ -56,12 +56,12 @@ pub use dstreams_streaming::{
 pub fn run(name: &str, build: impl FnOnce(&StreamingContext) -> Result<()>) -> Result<()> {
     // Until the program has ended: then its last alerts are sent.
     let mut alerts = alerted::Alerted::default();
-    let built = |ssc: &StreamingContext| {
+    let whole = |ssc: &StreamingContext| {
         log::start(ssc.config()).map_err(Error::user)?;
         build(ssc)?;
         alerts.start(ssc)
     };
-    streaming::run(name, built).inspect_err(|error| {
+    streaming::run(name, whole).inspect_err(|error| {
         // What `main` returns is shown as a value; this says it in words, also where there is no configuration yet.
         log::to_stderr(log::Level::INFO);
         tracing::error!("{error}");

@@ -35,7 +35,7 @@ impl Receiver for Lines {
         handle.spawn("lines", move |handle| {
             let mut next = 0_u64;
             while handle.clock().sleep(TICK, handle.stop_flag()) == Waited::Reached {
-                let line = |n: u64| if n % BAD == 0 { format!("line {n}") } else { n.to_string() };
+                let line = |n: u64| if n.is_multiple_of(BAD) { format!("line {n}") } else { n.to_string() };
                 handle.store_many(&mut (next..next + per_tick).map(line).collect())?;
                 next += per_tick;
                 tracing::debug!(next, "lines were stored");

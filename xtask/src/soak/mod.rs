@@ -149,7 +149,8 @@ fn stop(process: &mut Child) -> Result<String> {
 
 /// What the program has written to standard error.
 fn said(process: &mut Child) -> String {
-    let lines = process.stderr.take().map(|stderr| BufReader::new(stderr).lines().map_while(|line| line.ok()));
+    let lines =
+        process.stderr.take().map(|stderr| BufReader::new(stderr).lines().map_while(|line| line.ok()));
     lines.into_iter().flatten().collect::<Vec<_>>().join("\n")
 }
 
