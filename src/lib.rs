@@ -18,12 +18,16 @@
 //! ```
 //!
 //! [`streaming`] holds streams, sources, outputs and the test kit; [`rdd`] holds the datasets under them, which are
-//! useful on their own. The features `sqlite` and `postgres` add sinks of these names.
+//! useful on their own. The features `sqlite` and `postgres` add sinks of these names; `alerts` tells people
+//! when something is wrong.
 #![forbid(unsafe_code)]
 
+mod alerted;
 pub mod exit;
 pub mod log;
 
+#[cfg(feature = "alerts")]
+pub use dstreams_alerts as alerts;
 #[cfg(feature = "postgres")]
 pub use dstreams_postgres as postgres;
 pub use dstreams_rdd as rdd;
@@ -36,7 +40,7 @@ pub use dstreams_streaming::{
     get_or_create, run_with, time,
 };
 
-/// Runs an application until it fails or is told to stop; its log goes to standard error.
+/// Runs an application until it fails or is told to stop; its log goes to standard error, or where `dstreams.log.file` says.
 ///
 /// Reads the configuration (defaults, then the properties file, the environment and the command line, each over those
 /// before), builds the graph with `build`, starts it, and returns the error that stopped it. The first SIGINT or
@@ -50,7 +54,16 @@ pub use dstreams_streaming::{
 /// # Ok::<(), dstreams::Error>(())
 /// ```
 pub fn run(name: &str, build: impl FnOnce(&StreamingContext) -> Result<()>) -> Result<()> {
-    log::to_stderr(log::Level::INFO);
-    // What `main` returns is shown as a value; this says it in words.
-    streaming::run(name, build).inspect_err(|error| tracing::error!("{error}"))
+    // Until the program has ended: then its last alerts are sent.
+    let mut alerts = alerted::Alerted::default();
+    let whole = |ssc: &StreamingContext| {
+        log::start(ssc.config()).map_err(Error::user)?;
+        build(ssc)?;
+        alerts.start(ssc)
+    };
+    streaming::run(name, whole).inspect_err(|error| {
+        // What `main` returns is shown as a value; this says it in words, also where there is no configuration yet.
+        log::to_stderr(log::Level::INFO);
+        tracing::error!("{error}");
+    })
 }

@@ -7,6 +7,7 @@ use crossbeam_channel::{Receiver, Sender, unbounded};
 use parking_lot::Mutex;
 
 use super::{
+    batch_span,
     committer::Committer,
     keeper::Keeper,
     progress::Progress,
@@ -164,6 +165,7 @@ impl Worker {
         match *message {
             Message::Generate(time) => self.generate(time),
             Message::Rerun(time) => {
+                let _batch = batch_span(time).entered();
                 let rerun = self.make(time);
                 self.generated(time, rerun);
             }
@@ -197,6 +199,7 @@ impl Worker {
     }
 
     fn generate(&self, time: Time) {
+        let _batch = batch_span(time).entered();
         if self.keeping.as_ref().is_some_and(|keeping| keeping.keeper.is_halted()) {
             tracing::warn!(%time, "no batch is made any more after one that has failed; its input waits for the next start");
             self.progress.batch_generated(time);

@@ -6,7 +6,7 @@ use std::{collections::BTreeMap, sync::Arc, thread::JoinHandle};
 use crossbeam_channel::{Receiver, Sender, unbounded};
 use parking_lot::Mutex;
 
-use super::progress::Progress;
+use super::{batch_span, progress::Progress};
 use crate::{
     clock::Clock,
     dstream::{endpoint::OutputJob, scope::Scope},
@@ -164,6 +164,7 @@ impl Shared {
         if self.abandoned.is_raised() {
             return;
         }
+        let _batch = batch_span(job.batch).entered();
         let started = self.clock.now();
         let name = self.update(job.batch, |batch| {
             if batch.info.processing_start_time.is_none() {
