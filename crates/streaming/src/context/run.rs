@@ -102,7 +102,7 @@ pub fn get_or_create(
     build: impl FnOnce(&StreamingContext) -> Result<()>,
 ) -> Result<StreamingContext> {
     if config.get(&keys::DEFAULT_PARALLELISM).is_none()
-        && let Some(parallelism) = parallelism_of_pending(directory)?
+        && let Some(parallelism) = parallelism_of_pending(directory, &config)?
     {
         config.set(keys::DEFAULT_PARALLELISM.name(), &parallelism.to_string())?;
     }
