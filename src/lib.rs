@@ -18,11 +18,14 @@
 //! ```
 //!
 //! [`streaming`] holds streams, sources, outputs and the test kit; [`rdd`] holds the datasets under them, which are
-//! useful on their own. The features `sqlite` and `postgres` add sinks of these names.
+//! useful on their own. The features `sqlite` and `postgres` add sinks of these names, and `object-store` lets checkpoint
+//! directories be on S3, Google Cloud Storage and Azure.
 #![forbid(unsafe_code)]
 
 pub mod log;
 
+#[cfg(feature = "object-store")]
+pub use dstreams_objects as objects;
 #[cfg(feature = "postgres")]
 pub use dstreams_postgres as postgres;
 pub use dstreams_rdd as rdd;
@@ -31,8 +34,7 @@ pub use dstreams_sqlite as sqlite;
 pub use dstreams_streaming::{
     self as streaming, Accumulator, Broadcast, Config, DStream, Data, DeadLetter, DeadLetters, Duration,
     Error, FileSink, HashPartitioner, Key, PairOptions, Partitioning, Rdd, RddContext, Rejected, Result,
-    Sink, SinkError, StopOptions, StorageLevel, StreamingContext, StreamingListener, Text, Time, Wire,
-    get_or_create, run_with, time,
+    Sink, SinkError, StopOptions, StorageLevel, StreamingContext, StreamingListener, Text, Time, Wire, time,
 };
 
 /// Runs an application until it fails or is told to stop; its log goes to standard error.
@@ -50,6 +52,30 @@ pub use dstreams_streaming::{
 /// ```
 pub fn run(name: &str, build: impl FnOnce(&StreamingContext) -> Result<()>) -> Result<()> {
     log::to_stderr(log::Level::INFO);
+    register_storages();
     // What `main` returns is shown as a value; this says it in words.
     streaming::run(name, build).inspect_err(|error| tracing::error!("{error}"))
+}
+
+/// As [`run`], with a configuration that has been read already and a log that goes where the program wants it.
+pub fn run_with(config: Config, build: impl FnOnce(&StreamingContext) -> Result<()>) -> Result<()> {
+    register_storages();
+    streaming::run_with(config, build)
+}
+
+/// A context with `directory` as its checkpoint directory, built by `build`: see
+/// [`streaming::get_or_create`].
+pub fn get_or_create(
+    directory: &str,
+    config: Config,
+    build: impl FnOnce(&StreamingContext) -> Result<()>,
+) -> Result<StreamingContext> {
+    register_storages();
+    streaming::get_or_create(directory, config, build)
+}
+
+/// Has checkpoint directories be on the object stores that this build knows.
+fn register_storages() {
+    #[cfg(feature = "object-store")]
+    objects::register();
 }

@@ -10,7 +10,7 @@ use std::{
 use crate::{
     error::{Error, Result},
     location::Location,
-    segment::{ANY_EPOCH, Segment, object_name, object_number},
+    segment::{ANY_EPOCH, SEGMENT_HEADER, Segment, object_name, object_number},
     storage::{Local, ObjectStorage, Source, Storage},
 };
 
@@ -27,6 +27,13 @@ pub(crate) struct LogDir {
 pub(crate) enum Kind {
     Files(Arc<dyn Storage>),
     Objects(Arc<dyn ObjectStorage>),
+}
+
+/// An object of a log.
+pub(crate) struct Listed {
+    pub(crate) segment: Segment,
+    /// Whether it has no records: somebody has taken the log over with it.
+    pub(crate) is_claim: bool,
 }
 
 impl LogDir {
@@ -67,20 +74,42 @@ impl LogDir {
 
     /// The segments that are there, oldest first. Those on objects have no epoch yet.
     pub(crate) fn segments(&self) -> Result<Vec<Segment>> {
-        let failed = || Error::io("list", &self.path);
         let mut segments: Vec<Segment> = match &self.kind {
             Kind::Files(files) => {
-                let names = files.list(&self.path).map_err(failed())?;
+                let names = files.list(&self.path).map_err(Error::io("list", &self.path))?;
                 names.iter().filter_map(|name| Segment::parse(name)).collect()
             }
             Kind::Objects(objects) => {
-                let entries = objects.list(&self.path).map_err(failed())?;
-                let numbers = entries.iter().filter_map(|entry| object_number(&entry.name));
-                numbers.map(|number| Segment { start: number, stop: ANY_EPOCH }).collect()
+                self.listed(&**objects)?.into_iter().map(|listed| listed.segment).collect()
             }
         };
         segments.sort_unstable();
         Ok(segments)
+    }
+
+    /// The segments that cleaning removes in their order: all but those of objects without records.
+    pub(crate) fn with_records(&self) -> Result<Vec<Segment>> {
+        match &self.kind {
+            Kind::Files(_) => self.segments(),
+            Kind::Objects(objects) => {
+                let listed = self.listed(&**objects)?.into_iter();
+                Ok(listed.filter(|listed| !listed.is_claim).map(|listed| listed.segment).collect())
+            }
+        }
+    }
+
+    /// The objects that are there, oldest first.
+    pub(crate) fn listed(&self, objects: &dyn ObjectStorage) -> Result<Vec<Listed>> {
+        let entries = objects.list(&self.path).map_err(Error::io("list", &self.path))?;
+        let mut listed: Vec<Listed> = entries
+            .iter()
+            .filter_map(|entry| {
+                let segment = Segment { start: object_number(&entry.name)?, stop: ANY_EPOCH };
+                Some(Listed { segment, is_claim: entry.bytes? == SEGMENT_HEADER as u64 })
+            })
+            .collect();
+        listed.sort_unstable_by_key(|listed| listed.segment);
+        Ok(listed)
     }
 
     pub(crate) fn open(&self, path: &Path) -> io::Result<Box<dyn Source>> {

@@ -167,9 +167,9 @@ impl Records {
             Err(error) if error.is_not_found() && self.links.as_slice().is_empty() => Ok(None),
             Err(error) if error.is_not_found() => {
                 // Cleaning goes from the oldest on, so an older one that is still there says that it was not cleaning.
-                let still = dir.segments()?;
-                let older =
-                    still.into_iter().rev().find(|other| *other < segment && Some(*other) >= self.oldest);
+                let still = dir.with_records()?;
+                let is_between = |other: &Segment| *other < segment && Some(*other) >= self.oldest;
+                let older = still.into_iter().rev().find(is_between);
                 older.map_or(Ok(None), |older| {
                     let (after, before) = (dir.path_of(older), dir.path_of(segment));
                     Err(Error::Missing { after, before })

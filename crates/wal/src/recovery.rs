@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use crate::{
     cursor::{Cursor, Opened, Step},
     error::{Error, Result},
-    log_dir::{Kind, LogDir},
+    log_dir::{Kind, Listed, LogDir},
     segment::{Segment, SegmentHeader},
     storage::Storage,
     whole_file::UNFINISHED,
@@ -35,9 +35,9 @@ pub(crate) struct Chain {
 pub(crate) fn chain(dir: &LogDir) -> Result<Chain> {
     let mut listed = dir.segments()?;
     loop {
-        let chain = match dir.kind {
+        let chain = match &dir.kind {
             Kind::Files(_) => chain_of_files(dir, &listed),
-            Kind::Objects(_) => chain_of_objects(dir, &listed),
+            Kind::Objects(objects) => return chain_of_objects(dir, &dir.listed(&**objects)?),
         };
         let incomplete = match &chain {
             Err(Error::Missing { .. }) => true,
@@ -56,10 +56,19 @@ pub(crate) fn chain(dir: &LogDir) -> Result<Chain> {
     }
 }
 
-fn chain_of_objects(dir: &LogDir, segments: &[Segment]) -> Result<Chain> {
-    match segments.windows(2).find(|pair| pair[0].start + 1 != pair[1].start) {
-        Some(pair) => Err(Error::Missing { after: dir.path_of(pair[0]), before: dir.path_of(pair[1]) }),
-        None => Ok(Chain { links: segments.iter().map(|segment| (*segment, None)).collect(), torn: None }),
+/// All from the last gap on: before it are claims, which stay when what was between them has been cleaned.
+fn chain_of_objects(dir: &LogDir, listed: &[Listed]) -> Result<Chain> {
+    let follows = |pair: &[Listed]| pair[0].segment.start + 1 == pair[1].segment.start;
+    let first = listed.windows(2).rposition(|pair| !follows(pair)).map_or(0, |gap| gap + 1);
+    match listed[..first].iter().rfind(|before| !before.is_claim) {
+        Some(before) => Err(Error::Missing {
+            after: dir.path_of(before.segment),
+            before: dir.path_of(listed[first].segment),
+        }),
+        None => {
+            let links = listed[first..].iter().map(|listed| (listed.segment, None)).collect();
+            Ok(Chain { links, torn: None })
+        }
     }
 }
 

@@ -5,6 +5,8 @@ mod local;
 mod objects;
 #[cfg(test)]
 pub(crate) mod simulated;
+#[cfg(test)]
+pub(crate) mod simulated_objects;
 
 use std::{any::Any, fmt, io, path::Path};
 

@@ -4,6 +4,7 @@
 
 mod crashes;
 mod damage;
+mod objects;
 mod scenarios;
 mod threads;
 

@@ -68,14 +68,39 @@ impl ObjectTail {
             let path = dir.path_of(header.segment);
             match tail.put(&path, &header.encode()) {
                 Ok(()) => {
+                    tail.check_conditions(&path, header)?;
                     tail.put_last(header, SEGMENT_HEADER as u64);
-                    return Ok(tail);
+                    // The name may have been free because what was there has been cleaned meanwhile.
+                    match dir.segments()?.last() {
+                        Some(newest) if newest.start > tail.last.number => {
+                            tail.last = newest_at(dir, newest.start)?;
+                        }
+                        _ => return Ok(tail),
+                    }
                 }
                 // Another one was appended meanwhile.
                 Err(cause) if cause.kind() == io::ErrorKind::AlreadyExists => {
                     tail.last = newest_at(dir, header.segment.start)?;
                 }
                 Err(cause) => return Err(Error::io("put", path)(cause)),
+            }
+        }
+    }
+
+    /// Makes sure that the store refuses what it must refuse, before a log depends on it. Once for logs that belong
+    /// together.
+    fn check_conditions(&self, path: &Path, header: SegmentHeader) -> Result<()> {
+        if self.dir.epoch.is_some() {
+            return Ok(());
+        }
+        let other = SegmentHeader { log: !header.log, ..header };
+        match self.objects.put(path, &other.encode(), Put::New) {
+            Err(cause) if cause.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+            Err(cause) => Err(Error::io("put", path)(cause)),
+            Ok(()) => {
+                let problem = "the store puts an object on condition that there is none, although there is one; logs are not safe there";
+                let cause = io::Error::new(io::ErrorKind::Unsupported, problem);
+                Err(Error::io("keep a log in", &self.dir.path)(cause))
             }
         }
     }
