@@ -94,7 +94,7 @@ impl Store {
                 object = %path.display(), ?waited,
                 "the object store does not answer, and what needs it waits: {error}"
             );
-            wait(tokio::time::sleep(pause))?;
+            wait(async move { tokio::time::sleep(pause).await })?;
             waited += pause;
             pause = (2 * pause).min(LONGEST_PAUSE);
         }
