@@ -187,7 +187,7 @@ fn blocks_of_a_receiver_are_logged_before_they_count() {
     assert_eq!(seen.batches().concat(), [4, 5, 6]);
 }
 
-// INVARIANT 41
+// INVARIANT 23
 #[test]
 fn of_two_processes_the_earlier_can_record_nothing_any_more() {
     let Some(server) = server("two processes") else { return };

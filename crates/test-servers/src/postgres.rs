@@ -35,7 +35,9 @@ impl fmt::Display for StartError {
                 f,
                 "PostgreSQL is not installed: initdb and postgres are neither in the path nor below {VERSIONS}"
             ),
-            Self::NoMoto(why) => write!(f, "the Python packages of an S3 server (moto) cannot be installed: {why}"),
+            Self::NoMoto(why) => {
+                write!(f, "the Python packages of an S3 server (moto) cannot be installed: {why}")
+            }
             Self::Failed(error) => write!(f, "the server does not start: {error}"),
         }
     }

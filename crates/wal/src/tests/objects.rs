@@ -50,7 +50,7 @@ fn each_group_is_an_object_and_is_read_by_handle_and_in_order() {
     assert_eq!(handles, [first, rest[0], rest[1]]);
 }
 
-// INVARIANT 41
+// INVARIANT 23
 #[test]
 fn who_opens_a_log_takes_it_over_with_all_that_was_confirmed() {
     let store = Objects::default();
@@ -123,7 +123,7 @@ fn a_store_that_ignores_conditions_is_refused() {
     assert!(refused.contains("on condition"), "{refused}");
 }
 
-// INVARIANT 41
+// INVARIANT 23
 #[test]
 fn all_damage_is_an_error_that_names_object_and_place() {
     for (number, cut) in [(2, 3), (3, 1), (3, 40)] {
@@ -206,7 +206,7 @@ fn cleaning_leaves_what_is_needed_and_the_newest() {
     assert_eq!(all(&store).unwrap(), [&b"needed"[..], b"more"]);
 }
 
-// INVARIANT 41
+// INVARIANT 23
 #[test]
 fn an_owner_of_long_ago_finds_no_name_that_was_freed_by_cleaning() {
     let store = Objects::default();
