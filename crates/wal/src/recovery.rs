@@ -60,16 +60,12 @@ pub(crate) fn chain(dir: &LogDir) -> Result<Chain> {
 fn chain_of_objects(dir: &LogDir, listed: &[Listed]) -> Result<Chain> {
     let follows = |pair: &[Listed]| pair[0].segment.start + 1 == pair[1].segment.start;
     let first = listed.windows(2).rposition(|pair| !follows(pair)).map_or(0, |gap| gap + 1);
-    match listed[..first].iter().rfind(|before| !before.is_claim) {
-        Some(before) => Err(Error::Missing {
-            after: dir.path_of(before.segment),
-            before: dir.path_of(listed[first].segment),
-        }),
-        None => {
-            let links = listed[first..].iter().map(|listed| (listed.segment, None)).collect();
-            Ok(Chain { links, torn: None })
-        }
+    if let Some(before) = listed[..first].iter().rfind(|before| !before.is_claim) {
+        let (after, before) = (dir.path_of(before.segment), dir.path_of(listed[first].segment));
+        return Err(Error::Missing { after, before });
     }
+    let links = listed[first..].iter().map(|listed| (listed.segment, None)).collect();
+    Ok(Chain { links, torn: None })
 }
 
 fn chain_of_files(dir: &LogDir, segments: &[Segment]) -> Result<Chain> {

@@ -158,7 +158,7 @@ proptest! {
 
 /// Adds groups of records `[n]`, each made durable at once.
 fn groups(disk: &Disk, sizes: &[u8]) -> Vec<Handle> {
-    let (mut tail, _) = Tail::open(&log_dir_on(&disk), rolling_each_second()).unwrap();
+    let (mut tail, _) = Tail::open(&log_dir_on(disk), rolling_each_second()).unwrap();
     let entry = |n: u8| Entry { time: 0, bytes: vec![n], checksum: crc32fast::hash(&[n]) };
     let add = |size: &u8| {
         let entries: Vec<Entry> = (0..*size).map(entry).collect();
