@@ -18,8 +18,8 @@
 //! ```
 //!
 //! [`streaming`] holds streams, sources, outputs and the test kit; [`rdd`] holds the datasets under them, which are
-//! useful on their own. The features `sqlite` and `postgres` add sinks of these names; `alerts` tells people
-//! when something is wrong.
+//! useful on their own. The features `sqlite` and `postgres` add sinks of these names, `object-store` lets checkpoint
+//! directories be on S3, Google Cloud Storage and Azure, and `alerts` tells people when something is wrong.
 #![forbid(unsafe_code)]
 
 mod alerted;
@@ -28,6 +28,8 @@ pub mod log;
 
 #[cfg(feature = "alerts")]
 pub use dstreams_alerts as alerts;
+#[cfg(feature = "object-store")]
+pub use dstreams_objects as objects;
 #[cfg(feature = "postgres")]
 pub use dstreams_postgres as postgres;
 pub use dstreams_rdd as rdd;
@@ -36,8 +38,7 @@ pub use dstreams_sqlite as sqlite;
 pub use dstreams_streaming::{
     self as streaming, Accumulator, Broadcast, Config, DStream, Data, DeadLetter, DeadLetters, Duration,
     Error, FileSink, HashPartitioner, Key, PairOptions, Partitioning, Rdd, RddContext, Rejected, Result,
-    Sink, SinkError, StopOptions, StorageLevel, StreamingContext, StreamingListener, Text, Time, Wire,
-    get_or_create, run_with, time,
+    Sink, SinkError, StopOptions, StorageLevel, StreamingContext, StreamingListener, Text, Time, Wire, time,
 };
 
 /// Runs an application until it fails or is told to stop; its log goes to standard error, or where `dstreams.log.file` says.
@@ -56,6 +57,7 @@ pub use dstreams_streaming::{
 pub fn run(name: &str, build: impl FnOnce(&StreamingContext) -> Result<()>) -> Result<()> {
     // Until the program has ended: then its last alerts are sent.
     let mut alerts = alerted::Alerted::default();
+    register_storages();
     let whole = |ssc: &StreamingContext| {
         log::start(ssc.config()).map_err(Error::user)?;
         build(ssc)?;
@@ -66,4 +68,27 @@ pub fn run(name: &str, build: impl FnOnce(&StreamingContext) -> Result<()>) -> R
         log::to_stderr(log::Level::INFO);
         tracing::error!("{error}");
     })
+}
+
+/// As [`run`], with a configuration that has been read already and a log that goes where the program wants it.
+pub fn run_with(config: Config, build: impl FnOnce(&StreamingContext) -> Result<()>) -> Result<()> {
+    register_storages();
+    streaming::run_with(config, build)
+}
+
+/// A context with `directory` as its checkpoint directory, built by `build`: see
+/// [`streaming::get_or_create`].
+pub fn get_or_create(
+    directory: &str,
+    config: Config,
+    build: impl FnOnce(&StreamingContext) -> Result<()>,
+) -> Result<StreamingContext> {
+    register_storages();
+    streaming::get_or_create(directory, config, build)
+}
+
+/// Has checkpoint directories be on the object stores that this build knows.
+fn register_storages() {
+    #[cfg(feature = "object-store")]
+    objects::register();
 }

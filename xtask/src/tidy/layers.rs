@@ -37,6 +37,7 @@ const CONFINED: &[(&str, &[&str])] = &[
     ("rusqlite", &["dstreams-sqlite"]),
     ("postgres", &["dstreams-postgres"]),
     ("tokio-postgres", &["dstreams-postgres"]),
+    ("object_store", &["dstreams-objects"]),
 ];
 
 /// Dependencies between our crates point down.

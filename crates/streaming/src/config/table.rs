@@ -74,6 +74,8 @@ table! {
             "Length of a batch, for a program that does not set its own.";
         CHECKPOINT_DIRECTORY: Option<String>, "spark.streaming.checkpoint.directory", TextForm::Any, unset_means "no checkpoints",
             "Where checkpoints are kept, and where a start goes on that an earlier process left off; required by streams with state.";
+        OBJECT_STORE_GIVE_UP_AFTER: Duration, "dstreams.objectStore.giveUpAfter", MILLIS, default_to "10m",
+            "How long a checkpoint directory on an object store is waited for that has stopped to answer, before the batch fails that needs it.";
         RECOVERY_MODE: String, "dstreams.recovery.mode", TextForm::OneOf(&["recover", "explain"]), default_to "recover",
             "What a start does with the checkpoint directory: `recover` goes on from it; `explain` says what would be kept, migrated, dropped or begun anew, and ends.";
         MISSED_BATCHES: String, "dstreams.recovery.missedBatches", TextForm::OneOf(&["generate", "skip"]), default_to "generate",
@@ -101,7 +103,7 @@ table! {
         MEMORY_BUDGET: ByteSize, "dstreams.memory.budget", Above(ByteSize::from_bytes(0)), default_to "256m",
             "What cached blocks, received blocks and shuffles may hold in memory together before they spill to disk.";
         LOCAL_DIR: Option<String>, "spark.local.dir", TextForm::Any, unset_means "the temporary directory of the system",
-            "Directory for what is spilled.";
+            "Directory for what is spilled, and for databases of states whose checkpoint directory is on an object store.";
         TASK_MAX_FAILURES: Option<usize>, "spark.task.maxFailures", AtLeast(1), unset_means "1 with `local[n]`, f with `local[n,f]`, 4 on a cluster",
             "How often a task may fail before its batch does.";
         STAGE_MAX_CONSECUTIVE_ATTEMPTS: usize, "spark.stage.maxConsecutiveAttempts", AtLeast(1), default_to "4",
@@ -115,7 +117,7 @@ table! {
     }
     "States" {
         STATE_STORE: String, "dstreams.state.store", TextForm::OneOf(&["memory", "disk"]), default_to "memory",
-            "Where `map_with_state` has its states: in memory, or in a database in the checkpoint directory for those that do not fit.";
+            "Where `map_with_state` has its states: in memory, or in a database for those that do not fit: in the checkpoint directory, or below `spark.local.dir` where that is on an object store.";
         STATE_MEMORY_BUDGET: ByteSize, "dstreams.state.memoryBudget", AtLeast(ByteSize::from_bytes(8 << 20)), default_to "128m",
             "What each stream with states on disk may take for caches and buffers, apart from the keys of the batches being processed.";
     }

@@ -7,7 +7,7 @@ use parking_lot::Mutex;
 
 use super::{
     Inner, StreamingContext,
-    recovery::{Opened, Schedule, ToDo, checkpoint_path},
+    recovery::{self, Opened, Schedule, ToDo},
     stop::stop_keeping,
 };
 use crate::{
@@ -76,16 +76,7 @@ impl StreamingContext {
     /// What a start would make of what is in the checkpoint directory; nothing where there is nothing, or no directory.
     /// Nothing is changed there, and the context cannot be started afterwards.
     pub fn explain_recovery(&self) -> Result<Option<RecoveryReport>> {
-        let scope = &self.inner.scope;
-        let Some(dir) = self.checkpoint_directory() else { return Ok(None) };
-        if !checkpoint_path(&dir)?.exists() {
-            return Ok(None);
-        }
-        let opened = Opened::open(&dir, scope.config())?;
-        let schedule = opened.schedule(scope.clock().now(), scope.interval())?;
-        let settings = GraphSettings { zero: schedule.zero, remember: None, has_checkpoint_dir: true };
-        let graph = RunningGraph::start(scope, &settings)?;
-        opened.report(scope, &graph, schedule.zero)
+        self.checkpoint_directory().map_or(Ok(None), |dir| recovery::explain(&dir, &self.inner.scope))
     }
 
     /// Blocks until the context is stopped, or until a batch, a source or the generator fails: then returns that

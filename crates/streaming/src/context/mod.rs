@@ -152,7 +152,7 @@ impl StreamingContext {
         Ok(())
     }
 
-    /// Sets the checkpoint directory, which streams with state require. The start goes on with what an earlier process
+    /// Sets the checkpoint directory, a path or a URL, which streams with state require. The start goes on with what an earlier process
     /// of the same application left there, and otherwise begins: see [`get_or_create`].
     pub fn checkpoint(&self, directory: impl Into<String>) {
         self.inner.settings.lock().checkpoint_dir = Some(directory.into());

@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //! The two ends of a graph as the generator sees them: inputs that give batches their data, outputs that make jobs.
 
-use std::{
-    path::Path,
-    sync::{Arc, OnceLock},
-};
+use std::sync::{Arc, OnceLock};
+
+use dstreams_wal::Location;
 
 use super::node::AnyNode;
 use crate::{
@@ -43,7 +42,7 @@ pub(crate) trait AnyInput: Send + Sync {
     fn forget(&self, time: Time);
 
     /// Says that there are checkpoints, and where it may keep files of its own.
-    fn attach(&self, dir: &Path) -> Result<()>;
+    fn attach(&self, dir: &Location) -> Result<()>;
 
     /// Whether what it gave to batches can be read again in another process.
     fn is_recoverable(&self) -> bool;

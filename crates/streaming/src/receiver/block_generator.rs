@@ -467,7 +467,7 @@ impl<T, L: BlockListener<T>> Shared<T, L> {
     /// Waits for the next block; nothing once no more will come.
     fn next_block(&self) -> Option<(BlockId, Vec<T>)> {
         let mut buffer = self.buffer.lock();
-        if std::mem::take(&mut buffer.pushing) {
+        if mem::take(&mut buffer.pushing) {
             self.changed.notify_all();
         }
         loop {

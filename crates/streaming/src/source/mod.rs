@@ -5,9 +5,10 @@ mod file;
 mod queue;
 mod received;
 
-use std::{path::Path, sync::Arc};
+use std::sync::Arc;
 
 use dstreams_rdd::{Data, Rdd, RddContext, Wire, codec::Compression};
+use dstreams_wal::Location;
 
 use crate::{
     clock::Clock,
@@ -68,9 +69,10 @@ pub trait Source: Send + Sync + 'static {
         Duration::ZERO
     }
 
-    /// Says that there is a checkpoint directory, and where in it the source keeps files of its own. Called before
+    /// Says that there is a checkpoint directory, and where in it the source keeps files of its own, which may be on an
+    /// object store. Called before
     /// [`restore`](Self::restore) and [`start`](Self::start).
-    fn attach(&self, dir: &Path) -> Result<()> {
+    fn attach(&self, dir: &Location) -> Result<()> {
         let _ = dir;
         Ok(())
     }
@@ -300,7 +302,7 @@ impl<S: Source> AnyInput for InputStream<S> {
         self.source.forget(time);
     }
 
-    fn attach(&self, dir: &Path) -> Result<()> {
+    fn attach(&self, dir: &Location) -> Result<()> {
         self.source.attach(dir)
     }
 
