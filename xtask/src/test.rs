@@ -10,7 +10,7 @@ use std::{
 
 use clap::{Args, builder::PossibleValuesParser};
 
-use crate::{Result, chaos, conformance, tidy};
+use crate::{Result, chaos, conformance, kafka, tidy};
 
 /// The steps in their order: the cheap ones that fail most often come first.
 const STEPS: &[Step] = &[
@@ -28,18 +28,7 @@ const STEPS: &[Step] = &[
             "warnings",
         ]),
     },
-    Step {
-        name: "tests",
-        action: Action::Cargo(&[
-            "test",
-            "--workspace",
-            "--all-features",
-            "--lib",
-            "--bins",
-            "--tests",
-            "--examples",
-        ]),
-    },
+    Step { name: "tests", action: Action::Task(tests) },
     Step { name: "doc-tests", action: Action::Cargo(&["test", "--workspace", "--all-features", "--doc"]) },
     Step { name: "conformance", action: Action::Task(conformance::check) },
     Step { name: "chaos", action: Action::Task(chaos::check) },
@@ -115,6 +104,14 @@ impl Action {
         }
         Ok(Done::Passed)
     }
+}
+
+/// Runs all tests but those of the documentation, with one Kafka broker for all of them: it takes seconds to start.
+fn tests(root: &Path) -> Result<()> {
+    let broker = kafka::for_tests()?;
+    let arguments = ["test", "--workspace", "--all-features", "--lib", "--bins", "--tests", "--examples"];
+    let mut command = cargo(root, &arguments);
+    complete(command.envs(broker.iter().map(|(_, variable)| variable.clone())))
 }
 
 /// Builds the pages of the libraries; the `dstreams` program would overwrite those of the library of that name.
