@@ -18,11 +18,13 @@
 //! ```
 //!
 //! [`streaming`] holds streams, sources, outputs and the test kit; [`rdd`] holds the datasets under them, which are
-//! useful on their own. The features `sqlite` and `postgres` add sinks of these names.
+//! useful on their own. The features `sqlite` and `postgres` add sinks of these names, and `kafka` a source.
 #![forbid(unsafe_code)]
 
 pub mod log;
 
+#[cfg(feature = "kafka")]
+pub use dstreams_kafka as kafka;
 #[cfg(feature = "postgres")]
 pub use dstreams_postgres as postgres;
 pub use dstreams_rdd as rdd;

@@ -1,2 +1,34 @@
 // SPDX-License-Identifier: Apache-2.0
-//! Apache Kafka as a source of discretized streams.
+//! Apache Kafka as a source of discretized streams: each batch reads offset ranges that were fixed and logged before.
+#![deny(unsafe_code)]
+
+mod client;
+mod cluster;
+mod commits;
+mod error;
+mod limits;
+mod native;
+mod outstanding;
+mod pace;
+mod params;
+mod partition_reader;
+mod plan;
+mod planner;
+mod ranges;
+mod rdd;
+mod readers;
+mod reading;
+mod record;
+mod settings;
+mod source;
+mod stream;
+mod subscription;
+
+pub use commits::CommitOutcome;
+pub use error::Error;
+pub use params::Params;
+pub use ranges::{OffsetRange, ParseOffsetRangeError, TopicPartition};
+pub use rdd::{KafkaRdd, create_rdd};
+pub use record::{Header, Headers, Record};
+pub use stream::{KafkaStream, direct_stream};
+pub use subscription::{Consumer, StartAt};

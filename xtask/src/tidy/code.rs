@@ -8,7 +8,11 @@ use super::{
 };
 
 /// Files of libraries whose purpose is to print.
-const PRINTERS: &[&str] = &["crates/streaming/src/output/print.rs", "crates/test-servers/src/postgres.rs"];
+const PRINTERS: &[&str] = &[
+    "crates/streaming/src/output/print.rs",
+    "crates/test-servers/src/kafka/mod.rs",
+    "crates/test-servers/src/postgres.rs",
+];
 
 /// Crates that are programs: they print as they please.
 const PROGRAMS: &[&str] = &["crates/cli/"];

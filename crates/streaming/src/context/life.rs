@@ -16,7 +16,7 @@ use crate::{
     batch::{
         committer::Committer,
         generator::{Generator, Keeping, Mailbox, Message},
-        runner::Runner,
+        runner::{Outcome, Runner},
     },
     checkpoint::RecoveryReport,
     config::keys,
@@ -199,8 +199,8 @@ impl Inner {
         let to_do = opened.map(|opened| opened.restore(scope, &graph, schedule)).transpose()?;
         scope.bus().start()?;
         let mailbox = Mailbox::new();
-        let keeping = to_do.as_ref().map(|to_do| self.keep(to_do, &mailbox)).transpose()?;
-        let runner = Arc::new(self.start_runner(&mailbox, keeping.as_ref())?);
+        let keeping = to_do.as_ref().map(|to_do| self.keep(&graph, to_do, &mailbox)).transpose()?;
+        let runner = Arc::new(self.start_runner(&graph, &mailbox, keeping.as_ref())?);
         if let Some(ToDo { pending, missed, report, .. }) = to_do {
             if let Some(report) = report {
                 self.recovered(report, missed.len());
@@ -239,18 +239,25 @@ impl Inner {
     }
 
     /// Starts what makes batches durable.
-    fn keep(&self, to_do: &ToDo, mailbox: &Mailbox) -> Result<Keeping> {
-        let completed = mailbox.sender.clone();
+    fn keep(&self, graph: &Arc<RunningGraph>, to_do: &ToDo, mailbox: &Mailbox) -> Result<Keeping> {
+        let (completed, graph) = (mailbox.sender.clone(), Arc::clone(graph));
         let committer =
             Committer::start(Arc::clone(&to_do.keeper), Arc::clone(&self.progress), move |time| {
+                graph.completed(time);
                 // After the generator has stopped there is nothing left to forget.
                 let _ = completed.send(Message::Completed(time));
             })?;
         Ok(Keeping { keeper: Arc::clone(&to_do.keeper), committer: Arc::new(committer) })
     }
 
-    fn start_runner(&self, mailbox: &Mailbox, keeping: Option<&Keeping>) -> Result<Runner> {
+    fn start_runner(
+        &self,
+        graph: &Arc<RunningGraph>,
+        mailbox: &Mailbox,
+        keeping: Option<&Keeping>,
+    ) -> Result<Runner> {
         let (completed, progress) = (mailbox.sender.clone(), Arc::clone(&self.progress));
+        let graph = Arc::clone(graph);
         let committer = keeping.map(|keeping| Arc::clone(&keeping.committer));
         Runner::start(
             self.scope.config().get(&keys::CONCURRENT_JOBS),
@@ -261,6 +268,10 @@ impl Inner {
                 if let Some(committer) = &committer {
                     committer.ended(time, outcome);
                 } else {
+                    match outcome {
+                        Outcome::Done => graph.completed(time),
+                        Outcome::Failed => graph.failed(time),
+                    }
                     // After the generator has stopped there is nothing left to forget.
                     let _ = completed.send(Message::Completed(time));
                     progress.batch_ended(time);
@@ -296,6 +307,9 @@ impl Inner {
         }
         running.runner.stop(finished);
         stop_keeping(running.keeping.as_ref(), finished);
+        for input in inputs {
+            input.close();
+        }
         self.scope.bus().stop();
         self.ended(StreamingContextState::Stopped);
     }

@@ -16,6 +16,7 @@ use crate::{
     error::{Error, Result},
     event::ListenerBus,
     input::{BatchInput, Batches, InputInfo, StreamId},
+    rate::LatestRate,
     time::{Duration, Time},
 };
 
@@ -102,6 +103,21 @@ pub trait Source: Send + Sync + 'static {
         false
     }
 
+    /// Says that the batch at `time` is complete for good: its outputs are committed, and where there are checkpoints
+    /// that is on the disk. Batches complete in the order of their times, unless several jobs run at once.
+    fn completed(&self, time: Time) {
+        let _ = time;
+    }
+
+    /// Says that the batch at `time` has failed. Where there are checkpoints it is run again by the next start, and no
+    /// later batch completes before.
+    fn failed(&self, time: Time) {
+        let _ = time;
+    }
+
+    /// Called when the context has stopped and no batch is left, after [`stop`](Self::stop).
+    fn close(&self) {}
+
     /// Frees the memory that the batches at and before `time` were made from.
     fn forget(&self, time: Time) {
         let _ = time;
@@ -122,6 +138,7 @@ pub struct SourceContext {
     config: Arc<Config>,
     interval: Duration,
     bus: Arc<ListenerBus>,
+    rate: LatestRate,
 }
 
 impl SourceContext {
@@ -133,6 +150,7 @@ impl SourceContext {
             config: Arc::clone(scope.config()),
             interval: scope.interval(),
             bus: Arc::clone(scope.bus()),
+            rate: LatestRate::default(),
         }
     }
 
@@ -159,6 +177,11 @@ impl SourceContext {
     /// The time between two batches.
     pub fn batch_interval(&self) -> Duration {
         self.interval
+    }
+
+    /// What backpressure leaves to the source, for those that decide themselves how much a batch takes.
+    pub fn latest_rate(&self) -> &LatestRate {
+        &self.rate
     }
 
     pub(crate) fn bus(&self) -> &Arc<ListenerBus> {
@@ -262,6 +285,18 @@ impl<S: Source> AnyInput for InputStream<S> {
 
     fn has_unplanned(&self) -> bool {
         self.source.has_unplanned()
+    }
+
+    fn completed(&self, time: Time) {
+        self.source.completed(time);
+    }
+
+    fn failed(&self, time: Time) {
+        self.source.failed(time);
+    }
+
+    fn close(&self) {
+        self.source.close();
     }
 
     fn forget(&self, time: Time) {

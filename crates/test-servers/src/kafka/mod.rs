@@ -73,7 +73,7 @@ pub struct Kafka {
     ports: Ports,
     running: Option<Running>,
     /// Removed last.
-    _temporary: Option<TempDir>,
+    temporary: Option<TempDir>,
 }
 
 struct Running {
@@ -87,7 +87,7 @@ impl Kafka {
     pub fn start() -> Result<Self, KafkaError> {
         let temporary = tempfile::Builder::new().prefix("kafka").tempdir()?;
         let mut kafka = Self::new(temporary.path().to_owned())?;
-        kafka._temporary = Some(temporary);
+        kafka.temporary = Some(temporary);
         kafka.launch("")?;
         Ok(kafka)
     }
@@ -131,7 +131,7 @@ impl Kafka {
     fn new(directory: PathBuf) -> Result<Self, KafkaError> {
         let classpath = jars::classpath()?;
         let ports = Ports::free()?;
-        let kafka = Self { classpath, directory, ports, running: None, _temporary: None };
+        let kafka = Self { classpath, directory, ports, running: None, temporary: None };
         settings::write(&kafka.directory, &kafka.ports)?;
         let mut format = kafka.java("kafka.tools.StorageTool", &[]);
         format.args(["format", "--ignore-formatted", "--cluster-id", settings::CLUSTER, "--config"]);
@@ -211,6 +211,7 @@ impl Kafka {
 impl Drop for Kafka {
     fn drop(&mut self) {
         self.kill();
+        drop(self.temporary.take());
     }
 }
 
