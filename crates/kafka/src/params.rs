@@ -109,7 +109,9 @@ impl Params {
         }
         let mut config = ClientConfig::new();
         config.set_log_level(RDKafkaLogLevel::Info);
-        for (name, value) in &self.properties {
+        // Where to start is decided by the stream; consumers are told where.
+        let passed = self.properties.iter().filter(|(name, _)| *name != "auto.offset.reset");
+        for (name, value) in passed {
             match JAVA.iter().find(|(java, _)| java == name).map(|(_, meaning)| meaning) {
                 None if name == "sasl.jaas.config" => jaas(value, &mut config)?,
                 None => drop(config.set(name, value)),

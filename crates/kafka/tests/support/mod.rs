@@ -13,6 +13,7 @@ use rdkafka::{
     admin::{AdminClient, AdminOptions, NewPartitions, NewTopic, TopicReplication},
     client::DefaultClientContext,
     consumer::{BaseConsumer, Consumer as _},
+    message::{Header, OwnedHeaders},
     producer::{BaseRecord, DefaultProducerContext, Producer as _, ThreadedProducer},
 };
 
@@ -87,8 +88,9 @@ impl Broker {
     }
 
     fn await_partitions(&self, topic: &str, partitions: i32) {
+        // Asked by the producer, so that it knows them too.
         let count = || {
-            let metadata = self.admin.inner().fetch_metadata(Some(topic), PATIENCE).expect("metadata");
+            let metadata = self.producer.client().fetch_metadata(Some(topic), PATIENCE).expect("metadata");
             let topic =
                 metadata.topics().iter().find(|found| found.name() == topic && found.error().is_none());
             topic.map_or(0, |topic| topic.partitions().iter().filter(|p| p.leader() >= 0).count())
@@ -119,6 +121,22 @@ impl Broker {
         self.producer.flush(PATIENCE).expect("the broker takes the records");
     }
 
+    /// Appends a record with a header, made at a time in milliseconds.
+    pub(crate) fn send_with_header(
+        &self,
+        topic: &str,
+        key: &str,
+        value: &str,
+        (name, content): (&str, &str),
+        time: i64,
+    ) {
+        let headers = OwnedHeaders::new().insert(Header { key: name, value: Some(content) });
+        let record =
+            BaseRecord::to(topic).partition(0).key(key).payload(value).headers(headers).timestamp(time);
+        self.producer.send(record).map_err(|(error, _)| error).expect("room for the record");
+        self.producer.flush(PATIENCE).expect("the broker takes the record");
+    }
+
     /// What a group has committed of a partition.
     pub(crate) fn committed(&self, group: &str, topic: &str, partition: i32) -> Option<i64> {
         let mut config = ClientConfig::new();
@@ -128,6 +146,41 @@ impl Broker {
         list.add_partition(topic, partition);
         let list = consumer.committed_offsets(list, PATIENCE).expect("an answer");
         list.elements()[0].offset().to_raw().filter(|offset| *offset >= 0)
+    }
+}
+
+/// A producer that writes with transactions to the first partition.
+pub(crate) struct Transactions(ThreadedProducer<DefaultProducerContext>);
+
+impl Transactions {
+    pub(crate) fn new(broker: &Broker, id: &str) -> Self {
+        let mut config = ClientConfig::new();
+        config.set("bootstrap.servers", &broker.address).set("transactional.id", id).set("linger.ms", "0");
+        let producer: ThreadedProducer<DefaultProducerContext> = config.create().expect("a producer");
+        producer.init_transactions(PATIENCE).expect("a coordinator");
+        Self(producer)
+    }
+
+    /// Begins a transaction and leaves it open, with these values at the broker.
+    pub(crate) fn begin<'a>(&self, topic: &str, values: impl IntoIterator<Item = &'a str>) {
+        self.0.begin_transaction().expect("no transaction is open");
+        send(&self.0, topic, 0, values.into_iter().map(|value| ("", value)));
+        self.0.flush(PATIENCE).expect("the broker takes the records");
+    }
+
+    /// Commits what was begun.
+    pub(crate) fn end(&self) {
+        self.0.commit_transaction(PATIENCE).expect("the broker commits");
+    }
+
+    pub(crate) fn commit<'a>(&self, topic: &str, values: impl IntoIterator<Item = &'a str>) {
+        self.begin(topic, values);
+        self.end();
+    }
+
+    pub(crate) fn abort<'a>(&self, topic: &str, values: impl IntoIterator<Item = &'a str>) {
+        self.begin(topic, values);
+        self.0.abort_transaction(PATIENCE).expect("the broker aborts");
     }
 }
 
@@ -143,7 +196,7 @@ pub(crate) fn send<K: AsRef<[u8]>, V: AsRef<[u8]>>(
         if !key.as_ref().is_empty() {
             record = record.key(key.as_ref());
         }
-        producer.send(record).expect("room for the record");
+        producer.send(record).map_err(|(error, _)| error).expect("room for the record");
     }
 }
 

@@ -17,7 +17,7 @@ use std::{
 use tempfile::TempDir;
 
 pub use daemon::{KafkaDaemon, KafkaStatus};
-use settings::Ports;
+use settings::{Ports, Topics};
 
 /// Where tests find a broker that somebody else has started, as `host:port`.
 pub const KAFKA_VARIABLE: &str = "DSTREAMS_TEST_KAFKA";
@@ -132,7 +132,7 @@ impl Kafka {
         let classpath = jars::classpath()?;
         let ports = Ports::free()?;
         let kafka = Self { classpath, directory, ports, running: None, temporary: None };
-        settings::write(&kafka.directory, &kafka.ports)?;
+        settings::write(&kafka.directory, &kafka.ports, Topics::OnPurpose)?;
         let mut format = kafka.java("kafka.tools.StorageTool", &[]);
         format.args(["format", "--ignore-formatted", "--cluster-id", settings::CLUSTER, "--config"]);
         complete(format.arg(kafka.directory.join(settings::FILE)))?;

@@ -82,8 +82,17 @@ impl Ports {
     }
 }
 
+/// When a topic comes to be.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Topics {
+    /// When somebody creates it.
+    OnPurpose,
+    /// When somebody writes to it or asks for it.
+    WhenUsed,
+}
+
 /// Writes the configuration to the directory of the broker.
-pub(super) fn write(directory: &Path, ports: &Ports) -> io::Result<()> {
+pub(super) fn write(directory: &Path, ports: &Ports, topics: Topics) -> io::Result<()> {
     let Ports { plain, sasl, controller } = ports;
     let (user, password) = (Kafka::SASL_USER, Kafka::SASL_PASSWORD);
     let clients = format!("PLAIN://127.0.0.1:{plain},SASL://127.0.0.1:{sasl}");
@@ -91,8 +100,10 @@ pub(super) fn write(directory: &Path, ports: &Ports) -> io::Result<()> {
         "{PROPERTIES}\
          listeners={clients},CONTROLLER://127.0.0.1:{controller}\n\
          advertised.listeners={clients}\n\
+         auto.create.topics.enable={}\n\
          controller.quorum.voters=1@127.0.0.1:{controller}\n\
-         listener.name.sasl.plain.sasl.jaas.config=org.apache.kafka.common.security.plain.PlainLoginModule required user_{user}=\"{password}\";\n"
+         listener.name.sasl.plain.sasl.jaas.config=org.apache.kafka.common.security.plain.PlainLoginModule required user_{user}=\"{password}\";\n",
+        topics == Topics::WhenUsed
     );
     fs::write(directory.join(FILE), text)?;
     fs::write(directory.join(LOG_FILE), LOG)
