@@ -30,6 +30,10 @@ pub(crate) struct Events {
 }
 
 impl Events {
+    pub(crate) fn new(params: &Params) -> Self {
+        Self { params: params.clone(), last_error: Mutex::new(None) }
+    }
+
     /// The last error of a connection, in words.
     pub(crate) fn last_error(&self) -> Option<String> {
         self.last_error.lock().clone()
@@ -69,8 +73,8 @@ pub(crate) fn connect(params: &Params, forced: &[(&str, &str)]) -> Result<Arc<Cl
     if config.get("group.id").is_none() {
         config.set("group.id", NO_GROUP);
     }
-    let events = Events { params: params.clone(), last_error: Mutex::new(None) };
-    let client = Client::from_config_and_context(&config, events).map_err(|error| Error::client(&error))?;
+    let client = Client::from_config_and_context(&config, Events::new(params))
+        .map_err(|error| Error::client(&error))?;
     Ok(Arc::new(client))
 }
 

@@ -2,6 +2,7 @@
 //! Apache Kafka as a source of discretized streams: each batch reads offset ranges that were fixed and logged before.
 #![deny(unsafe_code)]
 
+mod claims;
 mod client;
 mod cluster;
 mod commits;
@@ -18,6 +19,7 @@ mod ranges;
 mod rdd;
 mod readers;
 mod reading;
+mod receiver;
 mod record;
 mod settings;
 mod source;
@@ -29,6 +31,7 @@ pub use error::Error;
 pub use params::Params;
 pub use ranges::{OffsetRange, ParseOffsetRangeError, TopicPartition};
 pub use rdd::{KafkaRdd, create_rdd};
+pub use receiver::receiver_stream;
 pub use record::{Header, Headers, Record};
 pub use stream::{KafkaStream, direct_stream};
 pub use subscription::{Consumer, StartAt};

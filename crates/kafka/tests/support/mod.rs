@@ -12,7 +12,7 @@ use rdkafka::{
     ClientConfig,
     admin::{AdminClient, AdminOptions, NewPartitions, NewTopic, TopicReplication},
     client::DefaultClientContext,
-    consumer::{BaseConsumer, Consumer as _},
+    consumer::{BaseConsumer, CommitMode, Consumer as _},
     message::{Header, OwnedHeaders},
     producer::{BaseRecord, DefaultProducerContext, Producer as _, ThreadedProducer},
 };
@@ -135,6 +135,16 @@ impl Broker {
             BaseRecord::to(topic).partition(0).key(key).payload(value).headers(headers).timestamp(time);
         self.producer.send(record).map_err(|(error, _)| error).expect("room for the record");
         self.producer.flush(PATIENCE).expect("the broker takes the record");
+    }
+
+    /// Commits an offset to a group that has no members.
+    pub(crate) fn commit(&self, group: &str, topic: &str, partition: i32, offset: i64) {
+        let mut config = ClientConfig::new();
+        config.set("bootstrap.servers", &self.address).set("group.id", group);
+        let consumer: BaseConsumer = config.create().expect("a consumer");
+        let mut list = rdkafka::TopicPartitionList::new();
+        list.add_partition_offset(topic, partition, rdkafka::Offset::Offset(offset)).expect("an offset");
+        consumer.commit(&list, CommitMode::Sync).expect("the group has no members");
     }
 
     /// What a group has committed of a partition.
