@@ -25,6 +25,12 @@ mod settings;
 mod source;
 mod stream;
 mod subscription;
+#[cfg(test)]
+#[path = "../tests/support/mod.rs"]
+mod support;
+
+#[cfg(test)]
+extern crate self as dstreams_kafka;
 
 pub use commits::CommitOutcome;
 pub use error::Error;
