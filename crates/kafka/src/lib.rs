@@ -40,4 +40,4 @@ pub use rdd::{KafkaRdd, create_rdd};
 pub use receiver::receiver_stream;
 pub use record::{Header, Headers, Record};
 pub use stream::{KafkaStream, direct_stream};
-pub use subscription::{Consumer, StartAt};
+pub use subscription::{Consumer, PartitionRate, StartAt};

@@ -131,7 +131,7 @@ impl Planner {
             .iter()
             .map(|(partition, position)| (partition.clone(), self.lag(partition, *position)))
             .collect();
-        let limits = self.settings.limits.of(&lags, known);
+        let limits = self.settings.limits.of(&lags, self.consumer.rates.as_ref(), known);
         let mut plan = Plan { problems, ..Plan::default() };
         let mut taken = 0;
         for (partition, position) in &mut self.positions {

@@ -13,7 +13,7 @@ use parking_lot::Mutex;
 use rdkafka::{
     ClientContext, Message as _, Offset, Statistics, TopicPartitionList,
     config::{FromClientConfigAndContext as _, RDKafkaLogLevel},
-    consumer::{BaseConsumer, CommitMode, Consumer as _, ConsumerContext, RebalanceProtocol},
+    consumer::{BaseConsumer, Consumer as _, ConsumerContext, RebalanceProtocol},
     error::KafkaError,
     message::{BorrowedMessage, Headers as _},
     types::RDKafkaRespErr,
@@ -22,7 +22,7 @@ use rdkafka::{
 use crate::{
     claims::Claims,
     client::Events,
-    cluster::Offsets,
+    cluster::{Offsets, commit},
     error::Error,
     params::{Params, Reset},
     ranges::TopicPartition,
@@ -68,7 +68,7 @@ pub fn receiver_stream(
         let problem = "it is missing: receivers are members of a group";
         return Err(Error::Property { name: "group.id".to_owned(), problem: problem.to_owned() });
     }
-    let Consumer { selection, start } = consumer;
+    let Consumer { selection, start, .. } = consumer;
     if !matches!(start, StartAt::Committed) || matches!(selection, Selection::Partitions(_)) {
         return Err(Error::Range(
             "the members of a group share out topics and start at committed offsets; use direct_stream to assign partitions or to say where to start"
@@ -128,13 +128,14 @@ impl Receiver for KafkaReceiver {
         };
         let (number, every, claims) = (self.number, self.every, Arc::clone(&self.claims));
         let events = Events::new(&self.params);
+        let group = self.params.get("group.id").unwrap_or_default().to_owned();
         handle.spawn("kafka", move |handle| {
             let last = handle.last_stored();
             let stored = last.and_then(|block| block.metadata.get(STORED).map(|text| read(text)));
             let stored = stored.unwrap_or_default();
             claims.tell(number, stored.clone(), || handle.is_stopped());
             let filling = Mutex::new(Filling { stored, ..Filling::default() });
-            let member = Member { number, handle: handle.clone(), claims, events, filling };
+            let member = Member { number, group, handle: handle.clone(), claims, events, filling };
             let consumer: BaseConsumer<Member> = BaseConsumer::from_config_and_context(&config, member)
                 .map_err(|error| Error::client(&error))?;
             let topics: Vec<&str> = topics.iter().map(String::as_str).collect();
@@ -206,6 +207,7 @@ impl Filling {
 /// The side of a member that hears of rebalances.
 struct Member {
     number: usize,
+    group: String,
     handle: ReceiverHandle<Record>,
     claims: Arc<Claims>,
     events: Events,
@@ -243,7 +245,7 @@ impl Member {
             list.add_partition_offset(&partition.topic, partition.partition, Offset::Offset(*end))?;
         }
         if list.count() > 0
-            && let Err(error) = consumer.commit(&list, CommitMode::Sync)
+            && let Err(error) = commit(consumer, &self.group, &list)
         {
             // It is stored; when the partition comes back it goes on there, and the next commit says so.
             tracing::warn!(%error, "offsets of stored records are not committed yet");

@@ -28,6 +28,19 @@ type Lookup = Arc<dyn Fn() -> Result<BTreeMap<TopicPartition, i64>, BoxError> + 
 pub struct Consumer {
     pub(crate) selection: Selection,
     pub(crate) start: StartAt,
+    pub(crate) rates: Option<Rates>,
+}
+
+/// The limits of each partition.
+pub(crate) type Rates = Arc<dyn Fn(&TopicPartition) -> PartitionRate + Send + Sync>;
+
+/// How much of a partition a batch takes, in place of `spark.streaming.kafka.maxRatePerPartition` and `minRatePerPartition`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PartitionRate {
+    /// Records per second; 0 is unlimited.
+    pub max: i64,
+    /// Records of each batch that limits leave to the partition.
+    pub min: i64,
 }
 
 /// Which partitions.
@@ -74,7 +87,7 @@ impl Consumer {
     }
 
     fn new(selection: Selection) -> Self {
-        Self { selection, start: StartAt::Committed }
+        Self { selection, start: StartAt::Committed, rates: None }
     }
 
     /// Starts at these offsets.
@@ -97,6 +110,20 @@ impl Consumer {
         lookup: impl Fn() -> Result<BTreeMap<TopicPartition, i64>, BoxError> + Send + Sync + 'static,
     ) -> Self {
         self.start_at(StartAt::Stored(Arc::new(lookup)))
+    }
+
+    /// Gives each partition limits of its own.
+    ///
+    /// ```
+    /// use dstreams_kafka::{Consumer, PartitionRate};
+    /// let consumer = Consumer::subscribe(["clicks", "views"]).rates(|partition| match partition.topic.as_str() {
+    ///     "clicks" => PartitionRate { max: 0, min: 1 },
+    ///     _ => PartitionRate { max: 1_000, min: 1 },
+    /// });
+    /// ```
+    #[must_use]
+    pub fn rates(self, rates: impl Fn(&TopicPartition) -> PartitionRate + Send + Sync + 'static) -> Self {
+        Self { rates: Some(Arc::new(rates)), ..self }
     }
 
     /// Starts as `start` says.

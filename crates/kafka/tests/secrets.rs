@@ -73,25 +73,24 @@ fn passwords_are_used_and_appear_nowhere() -> Result<(), BoxError> {
                 ),
             )
             // The client library says what it is configured with.
-            .set("debug", "all")
+            .set("debug", "conf,security")
     };
     let directory = tempfile::tempdir()?;
-    let run = |password: &str, dir: &str, expected: &[&str]| {
+    let run = |password: &str, dir: &str, timeout: &str, done: &dyn Fn(&[String]) -> bool| {
         let dir = directory.path().join(dir);
-        let test = TestContext::with(config_with(&[("dstreams.kafka.requestTimeout", "1s")]), interval())?;
+        let test = TestContext::with(config_with(&[("dstreams.kafka.requestTimeout", timeout)]), interval())?;
         test.context().checkpoint(dir.to_str().ok_or("a path that is text")?);
         test.context().add_listener(Arc::new(said.clone()));
         let params = params(password);
         write!(said.clone(), "{params:?}")?;
         let stream = direct_stream(test.context(), Consumer::subscribe(["secret"]), params)?;
         let values = test.collect(&stream.map(|record| value(&record)));
-        test.run(2)?;
+        test.run_until(|| done(&values.batches().concat()))?;
         test.stop();
-        assert_eq!(values.batches().concat(), expected);
         Ok::<_, BoxError>(())
     };
-    run(Kafka::SASL_PASSWORD, "right", &["a", "b"])?;
-    run(wrong, "wrong", &[])?;
+    run(Kafka::SASL_PASSWORD, "right", "20s", &|values| values == ["a", "b"])?;
+    run(wrong, "wrong", "1s", &|values| values.is_empty() && said.text().contains("Authentication failed"))?;
     // A property that the library refuses is named without its value.
     let refused = params(wrong).set("ssl.key.password.typo", wrong);
     let test = TestContext::with(config_with(&[]), interval())?;
@@ -100,8 +99,7 @@ fn passwords_are_used_and_appear_nowhere() -> Result<(), BoxError> {
     assert!(refused.to_string().contains("ssl.key.password.typo"), "{refused}");
     write!(said.clone(), "{refused} {refused:?}")?;
     let all = said.text();
-    // It has heard of the refusal, and of the configuration.
-    assert!(all.contains("Authentication failed"), "{all}");
+    // The configuration is said, too.
     assert!(all.contains("sasl.username"), "the library has said nothing");
     for secret in [Kafka::SASL_PASSWORD, wrong] {
         let line = all.lines().find(|line| line.contains(secret));
