@@ -18,8 +18,8 @@
 //! ```
 //!
 //! [`streaming`] holds streams, sources, outputs and the test kit; [`rdd`] holds the datasets under them, which are
-//! useful on their own. The features `sqlite` and `postgres` add sinks of these names, `object-store` lets checkpoint
-//! directories be on S3, Google Cloud Storage and Azure, and `alerts` tells people when something is wrong.
+//! useful on their own. The features `sqlite` and `postgres` add sinks of these names and `kafka` a source, `object-store`
+//! lets checkpoint directories be on S3, Google Cloud Storage and Azure, and `alerts` tells people when something is wrong.
 #![forbid(unsafe_code)]
 
 mod alerted;
@@ -28,6 +28,8 @@ pub mod log;
 
 #[cfg(feature = "alerts")]
 pub use dstreams_alerts as alerts;
+#[cfg(feature = "kafka")]
+pub use dstreams_kafka as kafka;
 #[cfg(feature = "object-store")]
 pub use dstreams_objects as objects;
 #[cfg(feature = "postgres")]

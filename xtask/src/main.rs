@@ -4,6 +4,7 @@
 mod bench;
 mod chaos;
 mod conformance;
+mod kafka;
 mod soak;
 mod test;
 mod tidy;
@@ -39,6 +40,8 @@ enum Task {
     Conformance(conformance::Options),
     /// Run a program for a long time, and fail when its memory, files, threads or disk grow.
     Soak(soak::Options),
+    /// Start, stop or look for an Apache Kafka of this workspace.
+    Kafka(kafka::Options),
     /// Check headers, layers, names, examples, invariants and links of the tree.
     Tidy,
 }
@@ -51,6 +54,7 @@ fn main() -> ExitCode {
         Task::Bench => bench::run(&root),
         Task::Conformance(options) => conformance::run(&options),
         Task::Soak(options) => soak::run(&root, &options),
+        Task::Kafka(options) => kafka::run(&root, &options),
         Task::Tidy => tidy::run(&root),
     };
     match outcome {

@@ -3,8 +3,10 @@
 //! the test.
 #![forbid(unsafe_code)]
 
+mod kafka;
 mod postgres;
 mod s3;
 
+pub use kafka::{KAFKA_VARIABLE, Kafka, KafkaDaemon, KafkaError, KafkaStatus};
 pub use postgres::{Postgres, StartError};
 pub use s3::S3;

@@ -10,6 +10,7 @@ use super::{
 /// Files of libraries whose purpose is to print.
 const PRINTERS: &[&str] = &[
     "crates/streaming/src/output/print.rs",
+    "crates/test-servers/src/kafka/mod.rs",
     "crates/test-servers/src/postgres.rs",
     "crates/test-servers/src/s3.rs",
 ];

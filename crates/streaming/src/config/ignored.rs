@@ -97,6 +97,10 @@ pub(super) const IGNORED: &[(&str, &str)] = &[
     ("spark.streaming.clock", TESTS_ONLY),
     ("spark.streaming.driver.writeAheadLog.class", JVM_CLASS),
     ("spark.streaming.dynamicAllocation.testing", "it exists for Spark's own tests"),
+    (
+        "spark.streaming.kafka.allowNonConsecutiveOffsets",
+        "gaps between offsets, as in compacted topics, are always read right",
+    ),
     ("spark.streaming.kafka.consumer.cache.initialCapacity", "it sizes a JVM hash map"),
     ("spark.streaming.kafka.consumer.cache.loadFactor", "it sizes a JVM hash map"),
     ("spark.streaming.manualClock.jump", TESTS_ONLY),

@@ -189,17 +189,31 @@ table! {
         KAFKA_MAX_RATE_PER_PARTITION: i64, "spark.streaming.kafka.maxRatePerPartition", AtLeast(0), default_to "0",
             "Records per second that are read from each partition; 0 is unlimited.";
         KAFKA_MIN_RATE_PER_PARTITION: i64, "spark.streaming.kafka.minRatePerPartition", AtLeast(0), default_to "1",
-            "Records per second that backpressure leaves to each partition.";
-        KAFKA_POLL_TIMEOUT: Option<Duration>, "spark.streaming.kafka.consumer.poll.ms", MILLIS_ABOVE_ZERO, unset_means "spark.network.timeout",
-            "How long a task waits for the records of its offsets.";
-        NETWORK_TIMEOUT: Duration, "spark.network.timeout", SECONDS_ABOVE_ZERO, default_to "120s",
+            "Records of each batch that limits leave to each partition.";
+        KAFKA_POLL_TIMEOUT: Option<Duration>, "spark.streaming.kafka.consumer.poll.ms", MILLIS_ABOVE_ZERO, unset_means "spark.network.timeout if that is set, else for ever",
+            "How long a task waits for the next records of its offsets before it fails.";
+        NETWORK_TIMEOUT: Option<Duration>, "spark.network.timeout", SECONDS_ABOVE_ZERO, unset_means "for ever",
             "How long network operations wait that have no limit of their own.";
         KAFKA_CONSUMER_CACHE_ENABLED: bool, "spark.streaming.kafka.consumer.cache.enabled", (), default_to "true",
             "Whether consumers are kept from batch to batch.";
         KAFKA_CONSUMER_CACHE_MAX_CAPACITY: usize, "spark.streaming.kafka.consumer.cache.maxCapacity", AtLeast(1), default_to "64",
             "How many consumers a process keeps.";
-        KAFKA_ALLOW_NON_CONSECUTIVE_OFFSETS: bool, "spark.streaming.kafka.allowNonConsecutiveOffsets", (), default_to "false",
-            "Whether offsets may have gaps, as in compacted topics.";
+        KAFKA_MAX_RECORDS_PER_BATCH: Option<i64>, "dstreams.kafka.maxRecordsPerBatch", AtLeast(1), unset_means "unlimited",
+            "Records that a batch takes of a Kafka stream, shared out to its partitions by what waits there.";
+        KAFKA_MAX_BYTES_PER_BATCH: Option<ByteSize>, "dstreams.kafka.maxBytesPerBatch", Above(ByteSize::from_bytes(0)), unset_means "unlimited",
+            "About how many bytes of keys and values a batch takes of a Kafka stream, by the mean size of the records read so far; 1k each before there are any.";
+        KAFKA_MAX_RECORDS_PER_TASK: Option<i64>, "dstreams.kafka.maxRecordsPerTask", AtLeast(1), unset_means "one task per Kafka partition",
+            "A partition of which a batch takes more records is read by several tasks.";
+        KAFKA_FAIL_ON_DATA_LOSS: bool, "dstreams.kafka.failOnDataLoss", (), default_to "true",
+            "Whether records that Kafka has removed before they were read fail the batch; else the gap is counted, with a warning, and the stream goes on after it.";
+        KAFKA_COMMIT_OFFSETS: bool, "dstreams.kafka.commitOffsets", (), default_to "true",
+            "Whether the offsets of each complete batch are committed to the group of the stream, if it has one.";
+        KAFKA_REQUEST_TIMEOUT: Duration, "dstreams.kafka.requestTimeout", MILLIS_ABOVE_ZERO, default_to "10s",
+            "How long the making of a batch waits for the brokers before it goes on with what was known before.";
+        KAFKA_METADATA_INTERVAL: Duration, "dstreams.kafka.metadataInterval", MILLIS, default_to "10s",
+            "How often a Kafka stream looks for new topics and partitions.";
+        KAFKA_PREFETCH_MEMORY: ByteSize, "dstreams.kafka.prefetchMemory", AtLeast(ByteSize::from_bytes(1 << 20)), default_to "64m",
+            "What the consumers of a Kafka stream may hold of records that no task has asked for yet.";
         KINESIS_RETRY_MAX_ATTEMPTS: usize, "spark.streaming.kinesis.retry.maxAttempts", AtLeast(1), default_to "3",
             "How often a read of a sequence number range is tried.";
         KINESIS_RETRY_WAIT_TIME: Duration, "spark.streaming.kinesis.retry.waitTime", MILLIS, default_to "100ms",

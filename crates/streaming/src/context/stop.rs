@@ -133,6 +133,9 @@ impl Inner {
             self.give_up(&running);
         }
         stop_keeping(running.keeping.as_ref(), finished);
+        for input in inputs {
+            input.close();
+        }
         self.report(&running, pending, begun, StopInfo { time: begun, graceful, reason: reason.to_owned() });
         self.scope.bus().stop();
         drop(running);

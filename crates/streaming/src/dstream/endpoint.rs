@@ -38,6 +38,15 @@ pub(crate) trait AnyInput: Send + Sync {
     /// Whether it holds received data that no batch has taken yet.
     fn has_unplanned(&self) -> bool;
 
+    /// Says that a batch is complete for good.
+    fn completed(&self, time: Time);
+
+    /// Says that a batch has failed.
+    fn failed(&self, time: Time);
+
+    /// Called when the context has stopped and no batch is left.
+    fn close(&self);
+
     /// Frees what batches at and before `time` were made from.
     fn forget(&self, time: Time);
 
