@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Runs one workload on one system, once, and prints a line of JSON; `cargo xtask bench` runs them all.
+
+mod arena;
+mod engine;
+mod workload;
+
+use std::process::ExitCode;
+
+use dstreams_bench_kit::{Arguments, Report, Result};
+
+fn main() -> ExitCode {
+    dstreams::log::to_stderr(dstreams::log::Level::ERROR);
+    match run() {
+        Ok(report) => {
+            println!("{}", report.to_json());
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run() -> Result<Report> {
+    let arguments = Arguments::parse()?;
+    let workload = workload::ALL.iter().find(|workload| workload.name == arguments.workload);
+    let workload = workload.ok_or_else(|| {
+        let names: Vec<_> = workload::ALL.iter().map(|workload| workload.name).collect();
+        format!("there is no workload {}, but {}", arguments.workload, names.join(", "))
+    })?;
+    let run = match (arguments.system.as_str(), arguments.threads()) {
+        ("loop", _) => workload.by_hand,
+        ("tuned", _) => workload.tuned,
+        (_, Some(_)) => Some(workload.dstreams),
+        _ => return Err("the systems are loop, tuned and local[N]".into()),
+    };
+    run.ok_or_else(|| format!("there is no {} of {}", arguments.system, arguments.workload))?(&arguments)
+}
