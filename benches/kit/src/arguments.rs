@@ -14,14 +14,18 @@ pub struct Arguments {
     pub system: String,
     /// Where the input files are.
     pub data: PathBuf,
-    /// Where files may be written that are of no use afterwards.
+    /// Where files may be written that are of no use afterwards, in memory if the system has such a place.
     pub scratch: PathBuf,
+    /// The same on a disk.
+    pub disk: PathBuf,
     /// The size of a batch over that of the full run.
     pub scale: f64,
     /// Batches before those that are measured.
     pub warm: usize,
     /// Batches that are measured. One more follows whose results are checked in full.
     pub batches: usize,
+    /// The program that sends lines to a socket.
+    pub feeder: PathBuf,
     /// Records per second, where the workload is fed at a given rate.
     pub rate: u64,
     /// Milliseconds between two batches, where the workload runs in real time.
@@ -43,9 +47,11 @@ impl Arguments {
             system: positional()?,
             data: PathBuf::from("target/bench/data"),
             scratch: std::env::temp_dir(),
+            disk: std::env::temp_dir(),
             scale: 1.0,
             warm: 2,
             batches: 5,
+            feeder: std::env::current_exe()?,
             rate: 0,
             interval: 100,
             spawned: 0,
@@ -55,9 +61,11 @@ impl Arguments {
             match name.as_str() {
                 "--data" => arguments.data = value.into(),
                 "--scratch" => arguments.scratch = value.into(),
+                "--disk" => arguments.disk = value.into(),
                 "--scale" => arguments.scale = number(&value)?,
                 "--warm" => arguments.warm = number(&value)?,
                 "--batches" => arguments.batches = number(&value)?,
+                "--feeder" => arguments.feeder = value.into(),
                 "--rate" => arguments.rate = number(&value)?,
                 "--interval" => arguments.interval = number(&value)?,
                 "--spawned" => arguments.spawned = number(&value)?,

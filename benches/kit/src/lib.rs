@@ -13,7 +13,7 @@ use std::error::Error;
 pub use self::{
     arguments::Arguments,
     outcome::{Keyed, Outcome, mix, of_bytes},
-    process::Memory,
+    process::{Memory, cpu_seconds},
     report::{Report, measure, now, timed},
 };
 

@@ -75,12 +75,12 @@ impl Outcome {
         batch == self.last
     }
 
-    /// Takes how many results a batch has given, and the sum of their values.
+    /// Takes how many results a batch, or a part of it, has given, and the sum of their values.
     pub fn add(&self, batch: usize, results: u64, sum: u64) {
-        self.insert(batch, Tally { results, sum, digest: 0 });
+        self.merge(batch, Tally { results, sum, digest: 0 });
     }
 
-    /// Takes the results of a batch: keys that are different from each other, with their values.
+    /// Takes the results of a batch or of a part of it: keys that are different from each other, with their values.
     pub fn take<K: Keyed>(&self, batch: usize, results: impl Iterator<Item = (K, u64)>) {
         let mut tally = Tally::default();
         let is_last = self.is_last(batch);
@@ -92,11 +92,15 @@ impl Outcome {
                 tally.digest = tally.digest.wrapping_add(digest);
             }
         }
-        self.insert(batch, tally);
+        self.merge(batch, tally);
     }
 
-    fn insert(&self, batch: usize, tally: Tally) {
-        self.batches.lock().expect("nothing panics with the lock").insert(batch, tally);
+    fn merge(&self, batch: usize, part: Tally) {
+        let mut batches = self.batches.lock().expect("nothing panics with the lock");
+        let tally = batches.entry(batch).or_default();
+        tally.results += part.results;
+        tally.sum = tally.sum.wrapping_add(part.sum);
+        tally.digest = tally.digest.wrapping_add(part.digest);
     }
 
     /// The checksum of all batches from the first measured one on.
@@ -135,6 +139,17 @@ mod tests {
         assert_ne!(of([("a", 2), ("b", 1)], 5), checksum);
         assert_ne!(of([("a", 1), ("c", 2)], 5), checksum);
         assert_ne!(of([("a", 1), ("b", 2)], 6), checksum);
+    }
+
+    #[test]
+    fn parts_of_a_batch_can_come_apart() {
+        let (whole, parts) = (outcome(), outcome());
+        for batch in 1..=2 {
+            whole.take(batch, [("a", 1), ("b", 2)].into_iter());
+            parts.take(batch, [("b", 2)].into_iter());
+            parts.take(batch, [("a", 1)].into_iter());
+        }
+        assert_eq!(parts.checksum(), whole.checksum());
     }
 
     #[test]

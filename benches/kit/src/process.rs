@@ -31,7 +31,7 @@ pub(crate) fn forget_peak() {
 }
 
 /// Seconds of processor time of all threads so far, in steps of ten milliseconds.
-pub(crate) fn cpu_seconds() -> f64 {
+pub fn cpu_seconds() -> f64 {
     let stat = fs::read_to_string("/proc/self/stat").unwrap_or_default();
     // The name of the program stands in parentheses and may hold anything.
     let after_name = stat.rsplit_once(')').map_or("", |(_, rest)| rest);

@@ -33,6 +33,12 @@ impl Report {
         self
     }
 
+    /// With the memory that the process has taken so far, where input is not told from the rest.
+    pub fn with_memory(mut self) -> Self {
+        self.memory = (0, process::Memory::read().peak);
+        self
+    }
+
     /// One line of JSON. The checksum is text because numbers in JSON are not that exact.
     pub fn to_json(&self) -> String {
         let mut line = format!(

@@ -16,8 +16,8 @@ pub const WORDS: usize = 100_000;
 /// What grep looks for: a rare word and all that begin with it.
 pub const PATTERN: &str = "w00123";
 
-/// How many batches have lines of their own; after these the same come again.
-pub const DISTINCT: usize = 5;
+/// How many of the largest batches the file holds; after these the same lines come again.
+const DISTINCT: usize = 5;
 
 /// Lines of a batch in the full run.
 pub const LINES: usize = 100_000;
@@ -69,7 +69,7 @@ pub fn line(random: &mut Random) -> String {
     line
 }
 
-/// The file with the lines of all distinct batches at this scale; it is made if it is not there.
+/// The file with the lines at this scale, five batches of the largest size; it is made if it is not there.
 pub fn file(arguments: &Arguments) -> Result<PathBuf> {
     let lines = arguments.scaled(LINES) * DISTINCT;
     let path = arguments.data.join(format!("lines-{lines}.txt"));
@@ -95,15 +95,17 @@ pub fn whole(path: &Path, write: impl FnOnce(&mut dyn Write) -> Result<()>) -> R
     Ok(fs::rename(unfinished, path)?)
 }
 
-/// The lines as any program would read them: batch by batch, a `String` for each.
-pub fn batches(arguments: &Arguments) -> Result<Vec<Vec<String>>> {
+/// The lines as any program would read them, a `String` for each, in batches of so many lines in the full run.
+pub fn batches(arguments: &Arguments, size: usize) -> Result<Vec<Vec<String>>> {
     let mut lines = BufReader::new(fs::File::open(file(arguments)?)?).lines();
-    let size = arguments.scaled(LINES);
-    let mut batches = Vec::with_capacity(DISTINCT);
-    for _ in 0..DISTINCT {
-        batches.push(lines.by_ref().take(size).collect::<std::io::Result<Vec<_>>>()?);
+    let mut batches = Vec::new();
+    loop {
+        let batch: Vec<_> = lines.by_ref().take(arguments.scaled(size)).collect::<std::io::Result<_>>()?;
+        if batch.len() < arguments.scaled(size) {
+            return Ok(batches);
+        }
+        batches.push(batch);
     }
-    Ok(batches)
 }
 
 /// The same as plain bytes, with line ends.
@@ -113,9 +115,9 @@ pub fn bytes(arguments: &Arguments) -> Result<Vec<Vec<u8>>> {
     Ok(bytes.chunks(size).map(<[u8]>::to_vec).collect())
 }
 
-/// How many records go in during the measured part.
-pub fn records(arguments: &Arguments) -> u64 {
-    (arguments.scaled(LINES) * arguments.batches) as u64
+/// How many records go in during the measured part, with so many in each batch of the full run.
+pub fn records(arguments: &Arguments, size: usize) -> u64 {
+    (arguments.scaled(size) * arguments.batches) as u64
 }
 
 #[cfg(test)]

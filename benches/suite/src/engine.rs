@@ -4,7 +4,7 @@
 use std::{ops::Range, path::Path, sync::Arc};
 
 use dstreams::{
-    Config, DStream, Data, Rdd, RddContext, Text, Time,
+    Config, DStream, Data, Rdd, RddContext, StreamingContext, Text, Time,
     rdd::RddOptions,
     streaming::{InputInfo, Source, testing::TestContext},
     time::seconds,
@@ -19,35 +19,41 @@ pub(crate) struct Engine {
 
 impl Engine {
     pub(crate) fn start(arguments: &Arguments) -> Result<Self> {
-        Self::with(arguments, Config::default())
-    }
-
-    pub(crate) fn with(arguments: &Arguments, config: Config) -> Result<Self> {
         let threads = arguments.threads().ok_or("the system is local[N]")?;
         let rdd = RddContext::new(RddOptions { threads, ..RddOptions::default() })?;
-        Ok(Self { test: TestContext::on(rdd, config, seconds(1))?, threads })
+        Ok(Self { test: TestContext::on(rdd, Config::default(), seconds(1))?, threads })
     }
 
-    /// Keeps what has to outlive the process in this directory.
-    pub(crate) fn checkpoint(&self, directory: &Path) {
-        self.test.context().checkpoint(directory.to_string_lossy());
+    /// With a checkpoint directory, which states and windows with an inverse need.
+    pub(crate) fn with_checkpoints(arguments: &Arguments, directory: &Path) -> Result<Self> {
+        let engine = Self::start(arguments)?;
+        engine.test.context().checkpoint(directory.join("checkpoints").to_string_lossy());
+        Ok(engine)
+    }
+
+    pub(crate) fn context(&self) -> &StreamingContext {
+        self.test.context()
     }
 
     /// A stream whose batch n is dataset n; after the last one the first follows again.
     pub(crate) fn stream<T: Data>(&self, datasets: Vec<Rdd<T>>) -> DStream<T> {
-        self.test.context().stream("prepared", |_| Arc::new(Prepared { datasets }))
+        self.stream_after(Vec::new(), datasets)
+    }
+
+    /// As [`stream`](Self::stream), after some datasets that come only once.
+    pub(crate) fn stream_after<T: Data>(&self, first: Vec<Rdd<T>>, then: Vec<Rdd<T>>) -> DStream<T> {
+        self.context().stream("prepared", |_| Arc::new(Prepared { first, then }))
     }
 
     /// A dataset with a partition for each thread.
     pub(crate) fn dataset<T: Data>(&self, records: Vec<T>) -> Rdd<T> {
-        self.test.context().rdd_context().parallelize_in(records, self.threads)
+        self.context().rdd_context().parallelize_in(records, self.threads)
     }
 
-    /// The lines of the input file as the engine reads them, a dataset for each distinct batch.
-    pub(crate) fn lines(&self, arguments: &Arguments) -> Result<DStream<Text>> {
-        let context = self.test.context().rdd_context();
-        let lines = context.text_file(text::file(arguments)?)?.collect()?;
-        let batches = lines.chunks(arguments.scaled(text::LINES));
+    /// The lines of the input file as the engine reads them, in batches of so many lines in the full run.
+    pub(crate) fn lines(&self, arguments: &Arguments, size: usize) -> Result<DStream<Text>> {
+        let lines = self.context().rdd_context().text_file(text::file(arguments)?)?.collect()?;
+        let batches = lines.chunks_exact(arguments.scaled(size));
         Ok(self.stream(batches.map(|batch| self.dataset(batch.to_vec())).collect()))
     }
 
@@ -55,12 +61,16 @@ impl Engine {
     pub(crate) fn run(&self, batches: Range<usize>) -> Result<()> {
         let count = i64::try_from(batches.len())?;
         if count > 0 {
-            // Waits until the context runs and its timer waits for the clock.
             self.test.run(0)?;
             self.test.clock().advance(seconds(count));
             self.test.catch_up()?;
         }
         Ok(())
+    }
+
+    /// Runs these batches, each due when the one before has been processed.
+    pub(crate) fn run_one_by_one(&self, batches: Range<usize>) -> Result<()> {
+        Ok(self.test.run(batches.len())?)
     }
 }
 
@@ -70,7 +80,8 @@ pub(crate) fn number(time: Time) -> usize {
 }
 
 struct Prepared<T> {
-    datasets: Vec<Rdd<T>>,
+    first: Vec<Rdd<T>>,
+    then: Vec<Rdd<T>>,
 }
 
 impl<T: Data> Source for Prepared<T> {
@@ -82,7 +93,7 @@ impl<T: Data> Source for Prepared<T> {
     }
 
     fn plan(&self, time: Time) -> dstreams::Result<Option<usize>> {
-        Ok(Some(number(time) % self.datasets.len()))
+        Ok(Some(number(time)))
     }
 
     fn info(&self, _plan: &usize) -> InputInfo {
@@ -90,6 +101,9 @@ impl<T: Data> Source for Prepared<T> {
     }
 
     fn rdd(&self, _context: &RddContext, plan: usize) -> dstreams::Result<Rdd<T>> {
-        Ok(self.datasets[plan].clone())
+        Ok(match plan.checked_sub(self.first.len()) {
+            None => self.first[plan].clone(),
+            Some(after) => self.then[after % self.then.len()].clone(),
+        })
     }
 }

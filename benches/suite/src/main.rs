@@ -3,6 +3,8 @@
 
 mod arena;
 mod engine;
+mod feed;
+mod real_time;
 mod workload;
 
 use std::process::ExitCode;
@@ -25,11 +27,19 @@ fn main() -> ExitCode {
 
 fn run() -> Result<Report> {
     let arguments = Arguments::parse()?;
+    if arguments.workload == "feed" {
+        feed::run(&arguments)?;
+        return Ok(Report::default());
+    }
     let workload = workload::ALL.iter().find(|workload| workload.name == arguments.workload);
     let workload = workload.ok_or_else(|| {
         let names: Vec<_> = workload::ALL.iter().map(|workload| workload.name).collect();
         format!("there is no workload {}, but {}", arguments.workload, names.join(", "))
     })?;
+    if arguments.system == "input" {
+        (workload.input)(&arguments)?;
+        return Ok(Report::default());
+    }
     let run = match (arguments.system.as_str(), arguments.threads()) {
         ("loop", _) => workload.by_hand,
         ("tuned", _) => workload.tuned,

@@ -3,7 +3,7 @@
 
 use std::fmt::Write as _;
 
-use super::{Results, System, Workload, machine};
+use super::{Programs, Results, System, Workload, machine};
 
 /// What has been measured so far, as text.
 pub(super) struct Document {
@@ -13,16 +13,19 @@ pub(super) struct Document {
 }
 
 impl Document {
-    pub(super) fn new(scale: f64, runs: usize, missing: &[String]) -> Self {
-        let mut head = String::from("# Benchmarks\n\nWritten by `cargo xtask bench`. ");
+    pub(super) fn new(scale: f64, runs: usize, programs: &Programs) -> Self {
+        let mut head = String::from("# Benchmarks\n\n");
+        let spark = programs.spark().map_or(String::new(), |spark| format!(", {}", spark.version));
         writeln!(
             head,
-            "Medians of {runs} runs at scale {scale}; systems take turns, and each run is a\nprocess of its own. Measured on {}.\n",
+            "Written by `cargo xtask bench`: medians of {runs} runs (Spark Streaming 3 at most) at scale {scale}. Systems take\n\
+             turns, each run is a process of its own, and what it has computed is compared with the loop's.\n\n\
+             Machine: {}{spark}.\n",
             machine::describe()
         )
         .expect("a string takes any text");
-        for line in missing {
-            writeln!(head, "- {line}").expect("a string takes any text");
+        for line in programs.missing() {
+            writeln!(head, "Skipped: {line}\n").expect("a string takes any text");
         }
         let summary = "| workload | dstreams local[1] / loop | local[2] / local[1] | / tuned loop | / Spark |\n|---|---|---|---|---|\n";
         Self { head, summary: summary.to_owned(), tables: String::new() }

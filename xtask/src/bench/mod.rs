@@ -6,6 +6,7 @@ mod document;
 mod machine;
 mod program;
 mod results;
+mod spark;
 mod workload;
 
 use std::{fs, path::Path};
@@ -71,16 +72,20 @@ const CHECK_SCALE: f64 = 0.01;
 pub(crate) fn run(root: &Path, options: &Options) -> Result<()> {
     let (scale, runs) = if options.check { (CHECK_SCALE, 1) } else { (options.scale, options.runs.max(1)) };
     let programs = Programs::prepare(root, !options.no_peers && !options.check)?;
-    let mut document = Document::new(scale, runs, programs.missing());
+    let mut document = Document::new(scale, runs, &programs);
     for workload in WORKLOADS.iter().filter(|workload| options.wants(workload)) {
         let systems = workload.systems.iter().copied();
         let systems: Vec<_> =
             systems.filter(|system| options.wants_system(*system) && programs.have(*system)).collect();
+        let arguments = workload.arguments(scale, options.check);
+        programs.make_input(workload.name, &arguments)?;
         let mut results = Results::default();
         for run in 1..=runs {
             for &system in &systems {
+                if run > system.most_runs() {
+                    continue;
+                }
                 eprintln!("{} on {}, run {run} of {runs}", workload.name, system.name());
-                let arguments = workload.arguments(scale, options.check);
                 let sample = programs.run(workload.name, system, &arguments)?;
                 results.add(system, sample);
             }

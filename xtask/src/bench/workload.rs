@@ -8,6 +8,8 @@ pub(super) enum System {
     Loop,
     /// The fastest loop we know of.
     Tuned,
+    /// The loop that appends what it changes to a file, and makes it durable after each batch.
+    Durable,
     /// Streams of this project on so many worker threads.
     Dstreams(usize),
     /// Spark Streaming on so many worker threads.
@@ -28,6 +30,7 @@ impl System {
         match self {
             Self::Loop => "loop".to_owned(),
             Self::Tuned => "tuned".to_owned(),
+            Self::Durable => "loop-durable".to_owned(),
             Self::Dstreams(threads) => format!("local[{threads}]"),
             Self::Spark(threads) => format!("spark[{threads}]"),
             Self::Timely(threads) => format!("timely[{threads}]"),
@@ -37,11 +40,17 @@ impl System {
         }
     }
 
+    /// The most runs that it is given; what is slow is also less in need of many.
+    pub(super) fn most_runs(self) -> usize {
+        if matches!(self, Self::Spark(_)) { 3 } else { usize::MAX }
+    }
+
     /// The name in the document.
     pub(super) fn title(self) -> String {
         match self {
             Self::Loop => "hand-written loop".to_owned(),
             Self::Tuned => "tuned loop".to_owned(),
+            Self::Durable => "durable loop".to_owned(),
             Self::Dstreams(threads) => format!("**dstreams local[{threads}]**"),
             Self::Spark(threads) => format!("Spark Streaming local[{threads}]"),
             Self::Timely(threads) => format!("timely, {threads} workers, borrowed"),
@@ -75,20 +84,46 @@ impl Workload {
     }
 }
 
-use System::{Dstreams, Loop, Tuned};
+use System::{Dstreams, Loop, Renoir, RenoirOwned, Spark, Timely, TimelyOwned, Tuned};
 
 pub(super) const WORKLOADS: &[Workload] = &[
     Workload {
         name: "grep",
         about: "How many of the 100,000 lines of a batch hold a rare word.",
-        systems: &[Loop, Tuned, Dstreams(1), Dstreams(2)],
-        batches: (10, 200),
+        systems: &[
+            Loop,
+            Tuned,
+            Dstreams(1),
+            Dstreams(2),
+            Spark(1),
+            Spark(2),
+            Timely(1),
+            Timely(2),
+            Renoir(1),
+            Renoir(2),
+        ],
+        batches: (20, 200),
         check_batches: (1, 3),
     },
     Workload {
         name: "word-count",
         about: "How often each word occurs in the 100,000 lines of a batch. The results are collected.",
-        systems: &[Loop, Tuned, Dstreams(1), Dstreams(2)],
+        systems: &[
+            Loop,
+            Tuned,
+            Dstreams(1),
+            Dstreams(2),
+            Spark(1),
+            Spark(2),
+            Timely(1),
+            Timely(2),
+            TimelyOwned(1),
+            TimelyOwned(2),
+            Renoir(1),
+            Renoir(2),
+            RenoirOwned(1),
+            RenoirOwned(2),
+        ],
         batches: (10, 20),
         check_batches: (1, 3),
     },

@@ -9,12 +9,12 @@ use super::Workload;
 use crate::engine::{Engine, number};
 
 pub(super) const WORKLOAD: Workload =
-    Workload { name: "grep", by_hand: Some(by_hand), tuned: Some(tuned), dstreams };
+    Workload { name: "grep", input: super::lines, by_hand: Some(by_hand), tuned: Some(tuned), dstreams };
 
 fn by_hand(arguments: &Arguments) -> Result<Report> {
-    let batches = text::batches(arguments)?;
+    let batches = text::batches(arguments, text::LINES)?;
     let outcome = Outcome::new(arguments);
-    measure(arguments, text::records(arguments), &outcome, |range| {
+    measure(arguments, text::records(arguments, text::LINES), &outcome, |range| {
         for number in range {
             let mut found = 0;
             for line in &batches[number % batches.len()] {
@@ -22,7 +22,7 @@ fn by_hand(arguments: &Arguments) -> Result<Report> {
                     found += 1;
                 }
             }
-            outcome.add(number, 1, found);
+            outcome.add(number, found, 0);
         }
         Ok(())
     })
@@ -33,7 +33,7 @@ fn tuned(arguments: &Arguments) -> Result<Report> {
     let batches = text::bytes(arguments)?;
     let outcome = Outcome::new(arguments);
     let finder = memmem::Finder::new(text::PATTERN);
-    measure(arguments, text::records(arguments), &outcome, |range| {
+    measure(arguments, text::records(arguments, text::LINES), &outcome, |range| {
         for number in range {
             let mut rest = batches[number % batches.len()].as_slice();
             let mut found = 0;
@@ -42,7 +42,7 @@ fn tuned(arguments: &Arguments) -> Result<Report> {
                 let end = memchr(b'\n', &rest[at..]).map_or(rest.len(), |length| at + length);
                 rest = &rest[end..];
             }
-            outcome.add(number, 1, found);
+            outcome.add(number, found, 0);
         }
         Ok(())
     })
@@ -52,10 +52,10 @@ fn dstreams(arguments: &Arguments) -> Result<Report> {
     let engine = Engine::start(arguments)?;
     let outcome = Outcome::new(arguments);
     let found = outcome.clone();
-    let lines = engine.lines(arguments)?;
+    let lines = engine.lines(arguments, text::LINES)?;
     lines.filter(|line| line.contains(text::PATTERN)).for_each_rdd(move |rdd, time| {
-        found.add(number(time), 1, rdd.count()?);
+        found.add(number(time), rdd.count()?, 0);
         Ok(())
     });
-    measure(arguments, text::records(arguments), &outcome, |range| engine.run(range))
+    measure(arguments, text::records(arguments, text::LINES), &outcome, |range| engine.run(range))
 }

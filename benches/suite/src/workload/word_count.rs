@@ -11,13 +11,18 @@ use crate::{
     engine::{Engine, number},
 };
 
-pub(super) const WORKLOAD: Workload =
-    Workload { name: "word-count", by_hand: Some(by_hand), tuned: Some(tuned), dstreams };
+pub(super) const WORKLOAD: Workload = Workload {
+    name: "word-count",
+    input: super::lines,
+    by_hand: Some(by_hand),
+    tuned: Some(tuned),
+    dstreams,
+};
 
 fn by_hand(arguments: &Arguments) -> Result<Report> {
-    let batches = text::batches(arguments)?;
+    let batches = text::batches(arguments, text::LINES)?;
     let outcome = Outcome::new(arguments);
-    measure(arguments, text::records(arguments), &outcome, |range| {
+    measure(arguments, text::records(arguments, text::LINES), &outcome, |range| {
         for number in range {
             let mut counts = HashMap::new();
             for line in &batches[number % batches.len()] {
@@ -35,7 +40,7 @@ fn tuned(arguments: &Arguments) -> Result<Report> {
     let batches = text::bytes(arguments)?;
     let outcome = Outcome::new(arguments);
     let mut table = WordTable::default();
-    measure(arguments, text::records(arguments), &outcome, |range| {
+    measure(arguments, text::records(arguments, text::LINES), &outcome, |range| {
         for number in range {
             table.clear();
             table.count_words(&batches[number % batches.len()]);
@@ -50,7 +55,7 @@ fn dstreams(arguments: &Arguments) -> Result<Report> {
     let outcome = Outcome::new(arguments);
     let counted = outcome.clone();
     let counts = engine
-        .lines(arguments)?
+        .lines(arguments, text::LINES)?
         .flat_map(|line| line.words())
         .map(|word| (word, 1u64))
         .reduce_by_key(|a, b| a + b);
@@ -59,5 +64,5 @@ fn dstreams(arguments: &Arguments) -> Result<Report> {
         counted.take(number(time), counts.iter().map(|(word, count)| (word.as_str(), *count)));
         Ok(())
     });
-    measure(arguments, text::records(arguments), &outcome, |range| engine.run(range))
+    measure(arguments, text::records(arguments, text::LINES), &outcome, |range| engine.run(range))
 }
