@@ -2,12 +2,15 @@
 // The arguments of a benchmark program, as the programs in Rust have them.
 
 import java.nio.file.Path;
+import java.util.List;
 
 final class Arguments {
     final String workload;
     final int threads;
     Path data = Path.of("target/bench/data");
     Path scratch = Path.of("/tmp");
+    Path disk = Path.of("/tmp");
+    String feeder = "";
     double scale = 1;
     int warm = 2;
     int batches = 5;
@@ -23,6 +26,8 @@ final class Arguments {
             switch (given[at]) {
                 case "--data" -> data = Path.of(value);
                 case "--scratch" -> scratch = Path.of(value);
+                case "--disk" -> disk = Path.of(value);
+                case "--feeder" -> feeder = value;
                 case "--scale" -> scale = Double.parseDouble(value);
                 case "--warm" -> warm = Integer.parseInt(value);
                 case "--batches" -> batches = Integer.parseInt(value);
@@ -40,6 +45,21 @@ final class Arguments {
 
     int total() {
         return warm + batches + 1;
+    }
+
+    /** How many lines are sent to a socket in all. */
+    long fed() {
+        if (rate > 0) {
+            return (rate + 999) / 1000 * 1000 * total();
+        }
+        return (scaled(Lines.LINES) + 999L) / 1000 * 1000 * total();
+    }
+
+    List<String> feederCommand() {
+        return List.of(
+                feeder, "feed", "spark", "--data", data.toString(), "--scale", Double.toString(scale),
+                "--warm", Integer.toString(warm), "--batches", Integer.toString(batches),
+                "--rate", Long.toString(rate));
     }
 
     int last() {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // A streaming context whose input is in memory, and whose batches follow each other as fast as they are processed.
 
+import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Iterator;
 import java.util.List;
@@ -33,7 +34,9 @@ final class Engine {
 
     /** A context in real time. */
     static Engine inRealTime(Arguments arguments) {
-        return new Engine(arguments, arguments.interval, conf(arguments));
+        // A block is at most half as long as a batch, so that received data does not wait for more than that.
+        long block = Math.max(1, Math.min(200, arguments.interval / 2));
+        return new Engine(arguments, arguments.interval, conf(arguments).set("spark.streaming.blockInterval", block + "ms"));
     }
 
     private Engine(Arguments arguments, long interval, SparkConf conf) {
@@ -60,10 +63,26 @@ final class Engine {
                 .set("spark.local.dir", arguments.scratch.toString());
     }
 
+    void checkpoint(Path directory) {
+        context.checkpoint(directory.resolve("checkpoints").toUri().toString());
+    }
+
     /** A stream whose batch n is dataset n; after the last one the first follows again. */
     <T> JavaDStream<T> stream(List<JavaRDD<T>> datasets) {
+        return streamAfter(List.of(), datasets);
+    }
+
+    /** As stream, after some datasets that come only once. */
+    <T> JavaDStream<T> streamAfter(List<JavaRDD<T>> first, List<JavaRDD<T>> then) {
         ClassTag<T> tag = ClassTag$.MODULE$.apply(Object.class);
-        return new JavaDStream<>(new Prepared<>(this, datasets, tag), tag);
+        return new JavaDStream<>(new Prepared<>(this, first, then, tag), tag);
+    }
+
+    /** The records that belong to one of the partitions. */
+    static <T> Iterator<T> part(List<T> records, int part, int parts) {
+        int from = (int) ((long) records.size() * part / parts);
+        int end = (int) ((long) records.size() * (part + 1) / parts);
+        return records.subList(from, end).iterator();
     }
 
     /**
@@ -76,11 +95,11 @@ final class Engine {
         return context.sparkContext().parallelize(numbers, parts).flatMap(part -> records.share(batch, part, parts));
     }
 
-    /** The lines of the input file, a dataset for each distinct batch. */
-    JavaDStream<String> lines(Arguments arguments) {
-        Lines.read(arguments);
+    /** The lines of the input file, in batches of so many lines in the full run. */
+    JavaDStream<String> lines(Arguments arguments, int size) {
+        Lines.read(arguments, size);
         List<JavaRDD<String>> datasets = new ArrayList<>();
-        for (int batch = 0; batch < Lines.DISTINCT; batch += 1) {
+        for (int batch = 0; batch < Lines.distinct(); batch += 1) {
             datasets.add(dataset(batch, Lines::share));
         }
         return stream(datasets);
@@ -132,11 +151,13 @@ final class Engine {
     }
 
     private static final class Prepared<T> extends InputDStream<T> {
-        private final transient List<JavaRDD<T>> datasets;
+        private final transient List<JavaRDD<T>> first;
+        private final transient List<JavaRDD<T>> then;
 
-        Prepared(Engine engine, List<JavaRDD<T>> datasets, ClassTag<T> tag) {
+        Prepared(Engine engine, List<JavaRDD<T>> first, List<JavaRDD<T>> then, ClassTag<T> tag) {
             super(engine.context.ssc(), tag);
-            this.datasets = datasets;
+            this.first = first;
+            this.then = then;
         }
 
         @Override
@@ -147,7 +168,10 @@ final class Engine {
 
         @Override
         public Option<RDD<T>> compute(Time time) {
-            return Option.apply(datasets.get(number(time) % datasets.size()).rdd());
+            int number = number(time);
+            JavaRDD<T> dataset =
+                    number < first.size() ? first.get(number) : then.get((number - first.size()) % then.size());
+            return Option.apply(dataset.rdd());
         }
     }
 }

@@ -7,16 +7,17 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.Iterator;
+import java.util.List;
 
 final class Lines {
-    static final int DISTINCT = 5;
+    private static final int DISTINCT = 5;
     static final int LINES = 100_000;
     private static String[] lines;
     private static int size;
 
-    static void read(Arguments arguments) {
-        size = arguments.scaled(LINES);
-        Path file = arguments.data.resolve("lines-" + size * DISTINCT + ".txt");
+    static void read(Arguments arguments, int fullSize) {
+        size = arguments.scaled(fullSize);
+        Path file = arguments.data.resolve("lines-" + arguments.scaled(LINES) * DISTINCT + ".txt");
         try {
             lines = Files.readAllLines(file).toArray(new String[0]);
         } catch (IOException error) {
@@ -24,14 +25,21 @@ final class Lines {
         }
     }
 
-    static long records(Arguments arguments) {
-        return (long) arguments.scaled(LINES) * arguments.batches;
+    /** How many batches have lines of their own. */
+    static int distinct() {
+        return lines.length / size;
+    }
+
+    static List<String> first(int count) {
+        return Arrays.asList(lines).subList(0, count);
+    }
+
+    static long records(Arguments arguments, int fullSize) {
+        return (long) arguments.scaled(fullSize) * arguments.batches;
     }
 
     static Iterator<String> share(int batch, int part, int parts) {
-        int from = batch * size + (int) ((long) size * part / parts);
-        int end = batch * size + (int) ((long) size * (part + 1) / parts);
-        return Arrays.asList(lines).subList(from, end).iterator();
+        return Engine.part(Arrays.asList(lines).subList(batch * size, (batch + 1) * size), part, parts);
     }
 
     private Lines() {}

@@ -14,8 +14,13 @@ final class Outcome {
     private static int last;
 
     static void expect(Arguments arguments) {
-        first = arguments.warm;
-        last = arguments.last();
+        expect(arguments.warm, arguments.last());
+    }
+
+    /** Batches from the first to the last of these count. */
+    static synchronized void expect(int firstBatch, int lastBatch) {
+        first = firstBatch;
+        last = lastBatch;
     }
 
     static boolean isLast(int batch) {

@@ -4,6 +4,7 @@
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.time.Instant;
 import java.util.LinkedHashMap;
 import java.util.Map;
 
@@ -34,13 +35,28 @@ final class Report {
         cpu = cpuSeconds() - cpu;
         long peak = memory("VmHWM:");
         batches.run(arguments.last(), arguments.total());
+        return of(records, seconds, cpu, before, peak, Outcome.checksum());
+    }
+
+    /** Where input is not told from the rest. */
+    static Report of(long records, double seconds, double cpu, long checksum) throws IOException {
+        return of(records, seconds, cpu, 0, memory("VmHWM:"), checksum);
+    }
+
+    private static Report of(long records, double seconds, double cpu, long before, long peak, long checksum) {
         return new Report()
                 .with("records", records)
                 .with("seconds", seconds)
                 .with("cpu_seconds", cpu)
                 .with("memory_before", before)
                 .with("memory_peak", peak)
-                .with("checksum", String.format("%016x", Outcome.checksum()));
+                .with("checksum", String.format("%016x", checksum));
+    }
+
+    /** Nanoseconds since 1970. */
+    static long now() {
+        Instant now = Instant.now();
+        return now.getEpochSecond() * 1_000_000_000L + now.getNano();
     }
 
     static long memory(String name) throws IOException {

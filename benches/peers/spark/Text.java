@@ -11,23 +11,26 @@ final class Text {
 
     static Report grep(Arguments arguments) throws Exception {
         Engine engine = new Engine(arguments);
-        JavaDStream<String> lines = engine.lines(arguments);
+        JavaDStream<String> lines = engine.lines(arguments, Lines.LINES);
         lines.filter(line -> line.contains(PATTERN))
                 .foreachRDD((rdd, time) -> Outcome.add(Engine.number(time), rdd.count(), 0));
-        return Report.measure(arguments, Lines.records(arguments), engine::run);
+        return Report.measure(arguments, Lines.records(arguments, Lines.LINES), engine::run);
     }
 
     static Report wordCount(Arguments arguments) throws Exception {
         Engine engine = new Engine(arguments);
-        counts(engine.lines(arguments))
+        counts(engine.lines(arguments, Lines.LINES))
                 .foreachRDD((rdd, time) -> Outcome.take(Engine.number(time), rdd.collect()));
-        return Report.measure(arguments, Lines.records(arguments), engine::run);
+        return Report.measure(arguments, Lines.records(arguments, Lines.LINES), engine::run);
     }
 
     static JavaPairDStream<String, Long> counts(JavaDStream<String> lines) {
+        return ones(lines).reduceByKey(Long::sum);
+    }
+
+    static JavaPairDStream<String, Long> ones(JavaDStream<String> lines) {
         return lines.flatMap(line -> Arrays.asList(line.split(" ")).iterator())
-                .mapToPair(word -> new Tuple2<>(word, 1L))
-                .reduceByKey(Long::sum);
+                .mapToPair(word -> new Tuple2<>(word, 1L));
     }
 
     private Text() {}

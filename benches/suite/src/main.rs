@@ -15,7 +15,9 @@ fn main() -> ExitCode {
     dstreams::log::to_stderr(dstreams::log::Level::ERROR);
     match run() {
         Ok(report) => {
-            println!("{}", report.to_json());
+            if let Some(report) = report {
+                println!("{}", report.to_json());
+            }
             ExitCode::SUCCESS
         }
         Err(error) => {
@@ -25,11 +27,12 @@ fn main() -> ExitCode {
     }
 }
 
-fn run() -> Result<Report> {
+/// Does what the arguments say: a run of a workload, which gives a report, or something that runs need.
+fn run() -> Result<Option<Report>> {
     let arguments = Arguments::parse()?;
     if arguments.workload == "feed" {
         feed::run(&arguments)?;
-        return Ok(Report::default());
+        return Ok(None);
     }
     let workload = workload::ALL.iter().find(|workload| workload.name == arguments.workload);
     let workload = workload.ok_or_else(|| {
@@ -38,7 +41,7 @@ fn run() -> Result<Report> {
     })?;
     if arguments.system == "input" {
         (workload.input)(&arguments)?;
-        return Ok(Report::default());
+        return Ok(None);
     }
     let run = match (arguments.system.as_str(), arguments.threads()) {
         ("loop", _) => workload.by_hand,
@@ -46,5 +49,6 @@ fn run() -> Result<Report> {
         (_, Some(_)) => Some(workload.dstreams),
         _ => return Err("the systems are loop, tuned and local[N]".into()),
     };
-    run.ok_or_else(|| format!("there is no {} of {}", arguments.system, arguments.workload))?(&arguments)
+    let run = run.ok_or_else(|| format!("there is no {} of {}", arguments.system, arguments.workload))?;
+    run(&arguments).map(Some)
 }

@@ -3,13 +3,14 @@
 //! same, and writes the medians to `docs/benchmarks.md`.
 
 mod document;
+mod instructions;
 mod machine;
 mod program;
 mod results;
 mod spark;
 mod workload;
 
-use std::{fs, path::Path};
+use std::{collections::BTreeMap, fs, path::Path};
 
 use clap::Args;
 
@@ -17,7 +18,7 @@ use self::{
     document::Document,
     program::Programs,
     results::{Results, Sample},
-    workload::{System, WORKLOADS, Workload},
+    workload::{Figures, System, WORKLOADS, Workload},
 };
 use crate::Result;
 
@@ -27,7 +28,7 @@ pub(crate) struct Options {
     /// Run only workloads whose name contains this; may be given several times. Nothing is written to docs
     #[arg(long, value_name = "NAME")]
     only: Vec<String>,
-    /// Run only systems whose name contains this, besides the loop
+    /// Run only systems whose name contains this, besides the loop; may be given several times
     #[arg(long, value_name = "NAME")]
     system: Vec<String>,
     /// How often each system runs each workload; the median counts
@@ -39,18 +40,15 @@ pub(crate) struct Options {
     /// Leave out Spark Streaming, timely and renoir
     #[arg(long)]
     no_peers: bool,
-    /// Only check, with small sizes and without peers, that all compute the same
+    /// Only check, with small sizes and without peers, that all compute the same in as many instructions as before
     #[arg(long)]
     check: bool,
+    /// With `--check`, take the numbers of instructions as they are now for the bounds from now on
+    #[arg(long, requires = "check")]
+    update_instructions: bool,
 }
 
 impl Options {
-    /// What `cargo xtask test` runs.
-    fn checking() -> Self {
-        let (only, system) = (Vec::new(), Vec::new());
-        Self { only, system, runs: 1, scale: 1.0, no_peers: true, check: true }
-    }
-
     fn wants(&self, workload: &Workload) -> bool {
         self.only.is_empty() || self.only.iter().any(|part| workload.name.contains(part.as_str()))
     }
@@ -69,29 +67,29 @@ impl Options {
 /// The scale of `--check`.
 const CHECK_SCALE: f64 = 0.01;
 
+/// Lines per second where latency is only checked to be told.
+const CHECK_RATE: f64 = 10_000.0;
+
 pub(crate) fn run(root: &Path, options: &Options) -> Result<()> {
-    let (scale, runs) = if options.check { (CHECK_SCALE, 1) } else { (options.scale, options.runs.max(1)) };
     let programs = Programs::prepare(root, !options.no_peers && !options.check)?;
+    let (scale, runs) = if options.check { (CHECK_SCALE, 1) } else { (options.scale, options.runs.max(1)) };
+    let mut bench =
+        Bench { programs: &programs, scale, runs, check: options.check, capacity: BTreeMap::new() };
     let mut document = Document::new(scale, runs, &programs);
     for workload in WORKLOADS.iter().filter(|workload| options.wants(workload)) {
         let systems = workload.systems.iter().copied();
         let systems: Vec<_> =
             systems.filter(|system| options.wants_system(*system) && programs.have(*system)).collect();
-        let arguments = workload.arguments(scale, options.check);
-        programs.make_input(workload.name, &arguments)?;
-        let mut results = Results::default();
-        for run in 1..=runs {
-            for &system in &systems {
-                if run > system.most_runs() {
-                    continue;
-                }
-                eprintln!("{} on {}, run {run} of {runs}", workload.name, system.name());
-                let sample = programs.run(workload.name, system, &arguments)?;
-                results.add(system, sample);
-            }
+        let results = bench.measure(workload, &systems)?;
+        let table = document.add(workload, &results);
+        if options.check {
+            println!("{}: {} systems agree", workload.name, systems.len());
+        } else {
+            println!("{table}");
         }
-        results.check(workload)?;
-        println!("{}", document.add(workload, &results));
+    }
+    if options.check && options.only.is_empty() {
+        instructions::check(root, &programs, options.update_instructions)?;
     }
     if options.is_full() {
         let path = root.join("docs/benchmarks.md");
@@ -103,5 +101,61 @@ pub(crate) fn run(root: &Path, options: &Options) -> Result<()> {
 
 /// The step of `cargo xtask test`: everything computes the same as the loops, at a small size.
 pub(crate) fn check(root: &Path) -> Result<()> {
-    run(root, &Options::checking())
+    let (only, system) = (Vec::new(), Vec::new());
+    let check = true;
+    run(
+        root,
+        &Options { only, system, runs: 1, scale: 1.0, no_peers: true, check, update_instructions: false },
+    )
+}
+
+/// What all workloads are run with.
+struct Bench<'a> {
+    programs: &'a Programs,
+    scale: f64,
+    runs: usize,
+    check: bool,
+    /// Records per second that a workload gives on a system.
+    capacity: BTreeMap<(&'static str, System), f64>,
+}
+
+impl Bench<'_> {
+    /// Runs a workload on these systems, in turn.
+    fn measure(&mut self, workload: &Workload, systems: &[System]) -> Result<Results> {
+        let mut arguments = workload.arguments(self.scale, self.check);
+        self.programs.make_input(workload.program_name(), &arguments)?;
+        let mut results = Results::default();
+        for run in 1..=self.runs {
+            for &system in systems.iter().filter(|system| run <= system.most_runs()) {
+                if !self.check {
+                    eprintln!("{} on {}, run {run} of {}", workload.name, system.name(), self.runs);
+                }
+                if let Figures::Latency { of } = workload.figures {
+                    let rate = self.capacity(of, system)? / 2.0;
+                    arguments = workload.arguments(self.scale, self.check);
+                    arguments.extend(["--rate".to_owned(), format!("{rate:.0}")]);
+                }
+                results.add(system, self.programs.run(workload.program_name(), system, &arguments)?);
+            }
+        }
+        results.check(workload)?;
+        for &system in systems {
+            let capacity = results.throughput(system).unwrap_or(0.0);
+            self.capacity.insert((workload.name, system), capacity);
+        }
+        Ok(results)
+    }
+
+    /// How many records per second a workload has given, or gives in a run that is made for this.
+    fn capacity(&mut self, name: &'static str, system: System) -> Result<f64> {
+        if self.check {
+            return Ok(CHECK_RATE);
+        }
+        if !self.capacity.contains_key(&(name, system)) {
+            let found = WORKLOADS.iter().find(|workload| workload.name == name);
+            let workload = found.ok_or_else(|| format!("there is no workload {name}"))?;
+            self.measure(workload, &[system])?;
+        }
+        Ok(self.capacity.get(&(name, system)).copied().unwrap_or(CHECK_RATE))
+    }
 }

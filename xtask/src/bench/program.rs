@@ -14,6 +14,8 @@ use crate::Result;
 /// The programs that there are, and where they find and leave files.
 pub(super) struct Programs {
     root: PathBuf,
+    /// For files that cost nothing to make durable.
+    scratch: PathBuf,
     /// Spark's classes with ours, if they are there.
     spark: Option<spark::Classes>,
     has_peers: bool,
@@ -27,8 +29,11 @@ impl Programs {
         if !build.status()?.success() {
             return Err("the benchmarks do not build".into());
         }
-        fs::create_dir_all(root.join("target/bench/scratch"))?;
-        let mut programs = Self { root: root.to_owned(), spark: None, has_peers: false, missing: Vec::new() };
+        let in_memory = Path::new("/dev/shm");
+        let scratch = if in_memory.is_dir() { in_memory } else { &root.join("target/bench") };
+        let scratch = scratch.join(format!("dstreams-bench-{}", std::process::id()));
+        let mut programs =
+            Self { root: root.to_owned(), scratch, spark: None, has_peers: false, missing: Vec::new() };
         if !with_peers {
             return Ok(programs);
         }
@@ -63,7 +68,7 @@ impl Programs {
 
     pub(super) fn have(&self, system: System) -> bool {
         match system {
-            System::Loop | System::Tuned | System::Durable | System::Dstreams(_) => true,
+            System::Loop | System::Tuned | System::Dstreams(_) => true,
             System::Spark(_) => self.spark.is_some(),
             System::Timely(_) | System::TimelyOwned(_) | System::Renoir(_) | System::RenoirOwned(_) => {
                 self.has_peers
@@ -82,7 +87,7 @@ impl Programs {
     /// Runs a workload once.
     pub(super) fn run(&self, workload: &str, system: System, arguments: &[String]) -> Result<Sample> {
         let mut command = match system {
-            System::Loop | System::Tuned | System::Durable | System::Dstreams(_) => {
+            System::Loop | System::Tuned | System::Dstreams(_) => {
                 Command::new(self.root.join("target/release/dstreams-bench"))
             }
             System::Timely(_) | System::TimelyOwned(_) => {
@@ -103,12 +108,35 @@ impl Programs {
         }
     }
 
+    /// How many instructions a run of a workload on `local[1]` takes in all, with so many measured batches.
+    pub(super) fn count_instructions(&self, workload: &str, scale: f64, batches: u32) -> Result<u64> {
+        let mut command = Command::new("valgrind");
+        command.args(["--tool=callgrind", "--callgrind-out-file=/dev/null", "--"]);
+        command.arg(self.root.join("target/release/dstreams-bench"));
+        command.args([workload, "local[1]", "--warm", "2", "--scale", &scale.to_string()]);
+        command.args(["--batches", &batches.to_string()]);
+        let output = self.with_places(&mut command).output()?;
+        let told = String::from_utf8_lossy(&output.stderr);
+        let count = told.lines().find_map(|line| line.split_once("Collected : ")?.1.trim().parse().ok());
+        count.ok_or_else(|| failure(workload, "valgrind", &output))
+    }
+
     /// Tells a program where its input is and where it may write. Each run finds an empty directory for that.
     fn with_places<'a>(&self, command: &'a mut Command) -> &'a mut Command {
-        let scratch = self.root.join("target/bench/scratch");
-        let _it_may_not_be_there = fs::remove_dir_all(&scratch);
-        let _the_program_will_say_so = fs::create_dir_all(&scratch);
-        command.arg("--data").arg(self.root.join("target/bench/data")).arg("--scratch").arg(scratch)
+        let disk = self.root.join("target/bench/scratch");
+        for directory in [&self.scratch, &disk] {
+            let _it_may_not_be_there = fs::remove_dir_all(directory);
+            let _the_program_will_say_so = fs::create_dir_all(directory);
+        }
+        let feeder = self.root.join("target/release/dstreams-bench");
+        command.arg("--data").arg(self.root.join("target/bench/data"));
+        command.arg("--scratch").arg(&self.scratch).arg("--disk").arg(disk).arg("--feeder").arg(feeder)
+    }
+}
+
+impl Drop for Programs {
+    fn drop(&mut self) {
+        let _it_may_not_be_there = fs::remove_dir_all(&self.scratch);
     }
 }
 

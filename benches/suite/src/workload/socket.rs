@@ -43,7 +43,7 @@ fn count_by_hand(arguments: &Arguments) -> Result<Report> {
     for line in BufReader::new(TcpStream::connect(&feeder.address)?).lines() {
         line?;
         count += 1;
-        if count == LOOK {
+        if count == LOOK || count == progress.left() {
             if progress.add(count, now()) {
                 break;
             }
