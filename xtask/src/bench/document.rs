@@ -29,12 +29,12 @@ const SUMMARY: &str = "\
 ";
 
 impl Document {
-    pub(super) fn new(scale: f64, runs: usize, programs: &Programs) -> Self {
+    pub(super) fn new(scale: f64, (runs, spark_runs): (usize, usize), programs: &Programs) -> Self {
         let mut head = String::from("# Benchmarks\n\n");
         let spark = programs.spark().map_or(String::new(), |spark| format!(", {}", spark.version));
         writeln!(
             head,
-            "Written by `cargo xtask bench`: medians of {runs} runs (Spark Streaming 3 at most) at scale {scale}. Systems take turns,\n\
+            "Written by `cargo xtask bench`: medians of {runs} runs ({spark_runs} of Spark Streaming) at scale {scale}. Systems take turns,\n\
              each run is a process of its own, and what it has computed is compared with the loop's.\n\n\
              Machine: {}{spark}.\n\n{READING}",
             machine::describe()
@@ -57,7 +57,10 @@ impl Document {
             Figures::Start => start(results),
             Figures::Latency { .. } => latency(results),
         };
-        let table = format!("## {}\n\n{}\n\n{table}", workload.name, workload.about);
+        let mut table = format!("## {}\n\n{}\n\n{table}", workload.name, workload.about);
+        for system in results.failed() {
+            writeln!(table, "\n{} ended without a result.", system.title()).expect("a string takes any text");
+        }
         self.tables.push_str(&table);
         self.tables.push('\n');
         table

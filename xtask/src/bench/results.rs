@@ -32,11 +32,22 @@ impl Sample {
 #[derive(Default)]
 pub(super) struct Results {
     samples: BTreeMap<System, Vec<Sample>>,
+    /// Peers that have ended without a report.
+    failed: Vec<System>,
 }
 
 impl Results {
     pub(super) fn add(&mut self, system: System, sample: Sample) {
         self.samples.entry(system).or_default().push(sample);
+    }
+
+    pub(super) fn add_failure(&mut self, system: System) {
+        self.failed.push(system);
+    }
+
+    /// The peers that have ended without a report.
+    pub(super) fn failed(&self) -> &[System] {
+        &self.failed
     }
 
     /// Fails where systems have computed different things. The loop comes first.
@@ -107,5 +118,48 @@ impl Results {
         } else {
             Some(f64::midpoint(figures[middle - 1], figures[middle]))
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bench::workload::WORKLOADS;
+
+    fn sample(seconds: f64, checksum: &str) -> Sample {
+        let line = format!(
+            r#"{{"records":100,"seconds":{seconds},"cpu_seconds":1,"memory_before":5,"memory_peak":4,"checksum":"{checksum}","p50_ms":7}}"#
+        );
+        Sample::parse(&line).expect("it is a report")
+    }
+
+    #[test]
+    fn the_median_counts() {
+        let mut results = Results::default();
+        for seconds in [1.0, 4.0, 2.0] {
+            results.add(System::Loop, sample(seconds, "a"));
+        }
+        results.add(System::Dstreams(1), sample(1.0, "a"));
+        results.add(System::Dstreams(1), sample(0.5, "a"));
+        assert_eq!(results.throughput(System::Loop), Some(50.0));
+        assert_eq!(results.spread(System::Loop), Some((25.0, 100.0)));
+        assert_eq!(results.ratio(System::Dstreams(1), System::Loop), Some(3.0));
+        assert_eq!(results.memory(System::Loop), Some((4.0, 0.0)));
+        assert_eq!(
+            (results.more(System::Loop, "p50_ms"), results.more(System::Loop, "p99_ms")),
+            (Some(7.0), None)
+        );
+        assert_eq!(results.throughput(System::Tuned), None);
+    }
+
+    #[test]
+    fn a_system_that_computes_something_else_is_found() {
+        let mut results = Results::default();
+        results.add(System::Loop, sample(1.0, "a"));
+        results.add(System::Dstreams(2), sample(1.0, "a"));
+        assert!(results.check(&WORKLOADS[0]).is_ok());
+        results.add(System::Dstreams(2), sample(1.0, "b"));
+        let error = results.check(&WORKLOADS[0]).expect_err("b is not a").to_string();
+        assert!(error.contains("local[2]"), "{error}");
     }
 }

@@ -37,9 +37,9 @@ impl System {
         }
     }
 
-    /// The most runs that it is given; what is slow is also less in need of many.
-    pub(super) fn most_runs(self) -> usize {
-        if matches!(self, Self::Spark(_)) { 3 } else { usize::MAX }
+    /// Whether it is another engine.
+    pub(super) fn is_peer(self) -> bool {
+        !matches!(self, Self::Loop | Self::Tuned | Self::Dstreams(_))
     }
 
     /// The name in the document.

@@ -6,6 +6,7 @@ use std::{
     collections::{HashMap, hash_map::Entry},
     fs::{self, File},
     io::{BufWriter, Write as _},
+    mem::take,
 };
 
 use dstreams::{
@@ -101,8 +102,7 @@ fn update_by_hand(arguments: &Arguments) -> Result<Report> {
             }
             let mut sum = 0;
             states.retain(|_, state| {
-                state.count = updated(&state.new, state.count);
-                state.new.clear();
+                state.count = updated(&take(&mut state.new), state.count);
                 sum += state.count.unwrap_or(0);
                 state.count.is_some()
             });
