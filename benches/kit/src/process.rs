@@ -30,12 +30,8 @@ pub(crate) fn forget_peak() {
     let _the_peak_is_then_that_of_the_whole_run = fs::write("/proc/self/clear_refs", "5");
 }
 
-/// Seconds of processor time of all threads so far, in steps of ten milliseconds.
+/// Seconds of processor time of all threads so far.
 pub fn cpu_seconds() -> f64 {
-    let stat = fs::read_to_string("/proc/self/stat").unwrap_or_default();
-    // The name of the program stands in parentheses and may hold anything.
-    let after_name = stat.rsplit_once(')').map_or("", |(_, rest)| rest);
-    let ticks = after_name.split_whitespace().skip(11).take(2).filter_map(|field| field.parse::<u64>().ok());
-    // The unit of these fields is fixed for user space.
-    ticks.sum::<u64>() as f64 / 100.0
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
+    time.tv_sec as f64 + time.tv_nsec as f64 / 1e9
 }

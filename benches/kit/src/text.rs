@@ -3,8 +3,9 @@
 //! reads.
 
 use std::{
+    fmt::Write as _,
     fs,
-    io::{BufRead, BufReader, BufWriter, Write},
+    io::{self, BufRead, BufReader, BufWriter},
     path::{Path, PathBuf},
 };
 
@@ -62,7 +63,7 @@ pub fn line(random: &mut Random) -> String {
         let rank = (WORDS as f64).powf(random.uniform());
         // Frequent words are short, rare ones longer, as in natural text.
         let width = if rank < 100.0 { 2 } else { 5 };
-        line.push_str(&format!("w{rank:0width$.0} "));
+        write!(line, "w{rank:0width$.0} ").expect("a string takes any text");
     }
     line.truncate(LINE);
     // A line that is read back from a file has no blank at its end that a split could take for a word.
@@ -87,7 +88,7 @@ pub fn file(arguments: &Arguments) -> Result<PathBuf> {
 }
 
 /// Writes a file that is whole or not there.
-pub fn whole(path: &Path, write: impl FnOnce(&mut dyn Write) -> Result<()>) -> Result<()> {
+pub fn whole(path: &Path, write: impl FnOnce(&mut dyn io::Write) -> Result<()>) -> Result<()> {
     let unfinished = path.with_extension(format!("{}.tmp", std::process::id()));
     let mut out = BufWriter::new(fs::File::create(&unfinished)?);
     write(&mut out)?;
@@ -100,7 +101,7 @@ pub fn batches(arguments: &Arguments, size: usize) -> Result<Vec<Vec<String>>> {
     let mut lines = BufReader::new(fs::File::open(file(arguments)?)?).lines();
     let mut batches = Vec::new();
     loop {
-        let batch: Vec<_> = lines.by_ref().take(arguments.scaled(size)).collect::<std::io::Result<_>>()?;
+        let batch: Vec<_> = lines.by_ref().take(arguments.scaled(size)).collect::<io::Result<_>>()?;
         if batch.len() < arguments.scaled(size) {
             return Ok(batches);
         }

@@ -80,13 +80,10 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     println!("{}", listener.local_addr()?);
     let (mut stream, _) = listener.accept()?;
     stream.set_nodelay(true)?;
-    match send(arguments, &mut stream, &mut block) {
-        Ok(()) => {
-            stream.read(&mut [0])?;
-            Ok(())
-        }
-        Err(error) => Err(error),
-    }
+    send(arguments, &mut stream, &mut block)?;
+    // Nothing comes, but an end.
+    stream.read_to_end(&mut Vec::new())?;
+    Ok(())
 }
 
 fn send(arguments: &Arguments, stream: &mut TcpStream, block: &mut [u8]) -> Result<()> {

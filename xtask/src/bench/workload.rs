@@ -125,7 +125,7 @@ const BASE: Workload = Workload {
 
 /// A query of NEXMark. With the last batch the number of batches is a multiple of the window's five.
 const fn nexmark(name: &'static str, about: &'static str) -> Workload {
-    Workload { name, about, batches: (10, 29), ..BASE }
+    Workload { name, about, batches: (10, 49), ..BASE }
 }
 
 /// Lines at half of the maximum rate for ten seconds, after two that do not count.

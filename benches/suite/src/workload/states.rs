@@ -77,6 +77,7 @@ fn stream(engine: &Engine, arguments: &Arguments) -> DStream<Text> {
 }
 
 /// What `update_state_by_key` is given in both programs.
+#[expect(clippy::unnecessary_wraps, reason = "the interface can forget a key")]
 fn updated(ones: &[u64], count: Option<u64>) -> Option<u64> {
     Some(count.unwrap_or(0) + ones.iter().sum::<u64>())
 }
@@ -142,29 +143,23 @@ fn map_by_hand(arguments: &Arguments) -> Result<Report> {
     let (all, batches) = words::<String>(arguments);
     let outcome = Outcome::new(arguments);
     let mut states: HashMap<String, u64> = HashMap::new();
-    let mut log = match is_durable(arguments) {
-        true => {
-            fs::create_dir_all(&arguments.disk)?;
-            Some(BufWriter::new(File::create(arguments.disk.join("changes.log"))?))
-        }
-        false => None,
+    let log = || -> Result<_> {
+        fs::create_dir_all(&arguments.disk)?;
+        Ok(BufWriter::new(File::create(arguments.disk.join("changes.log"))?))
     };
+    let mut log = is_durable(arguments).then(log).transpose()?;
     measure(arguments, records(arguments), &outcome, |range| {
         for number in range {
             let words = batch(number, &all, &batches);
             let mut totals = Vec::with_capacity(words.len());
             for word in words {
-                let total = match states.get_mut(word) {
-                    Some(total) => {
-                        *total += 1;
-                        *total
-                    }
-                    None => {
-                        states.insert(word.clone(), 1);
-                        1
-                    }
-                };
-                totals.push(total);
+                if let Some(total) = states.get_mut(word) {
+                    *total += 1;
+                    totals.push(*total);
+                } else {
+                    states.insert(word.clone(), 1);
+                    totals.push(1);
+                }
             }
             if let Some(log) = &mut log {
                 append(log, words, &totals)?;

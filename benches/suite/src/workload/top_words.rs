@@ -19,7 +19,7 @@ pub(super) const WORKLOAD: Workload =
 const LINES: usize = 20_000;
 
 /// Batches of a window.
-const WINDOW: usize = 30;
+const WINDOW: u8 = 30;
 
 fn by_hand(arguments: &Arguments) -> Result<Report> {
     let batches = text::batches(arguments, LINES)?;
@@ -44,7 +44,7 @@ fn by_hand(arguments: &Arguments) -> Result<Report> {
                 }
             }
             window.push_back(counts);
-            if window.len() > WINDOW {
+            if window.len() > usize::from(WINDOW) {
                 for (word, count) in window.pop_front().into_iter().flatten() {
                     if let Some(total) = totals.get_mut(&word) {
                         *total -= count;
@@ -80,7 +80,7 @@ fn dstreams(arguments: &Arguments) -> Result<Report> {
     let outcome = Outcome::new(arguments);
     let found = outcome.clone();
     let words = engine.lines(arguments, LINES)?.flat_map(|line| line.words()).map(|word| (word, 1u64));
-    let window = seconds(WINDOW as i64);
+    let window = seconds(i64::from(WINDOW));
     let in_use = ReducedWindowOptions::default().filter(|(_, total)| *total > 0);
     let totals =
         words.reduce_by_key_and_window_inverse_with(|a, b| a + b, |a, b| a - b, window, seconds(1), in_use);

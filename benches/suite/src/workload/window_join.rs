@@ -16,7 +16,7 @@ pub(super) const WORKLOAD: Workload =
 const RECORDS: usize = 10_000;
 
 /// Batches of a window.
-const WINDOW: usize = 10;
+const WINDOW: u8 = 10;
 
 /// How many batches have records of their own; more than the window, so that no impression is in it twice.
 const DISTINCT: usize = 20;
@@ -63,7 +63,7 @@ fn by_hand(arguments: &Arguments) -> Result<Report> {
             for (id, cost) in &shown[number % DISTINCT] {
                 costs.entry(*id).or_default().push(*cost);
             }
-            if shown_window.len() > WINDOW {
+            if shown_window.len() > usize::from(WINDOW) {
                 click_window.pop_front();
                 for (id, _) in shown_window.pop_front().into_iter().flatten() {
                     if let Some(of_id) = costs.get_mut(id) {
@@ -93,7 +93,7 @@ fn dstreams(arguments: &Arguments) -> Result<Report> {
     let stream = |records: fn(&Arguments, usize) -> Records| {
         engine.stream((0..DISTINCT).map(|batch| engine.dataset(records(arguments, batch))).collect())
     };
-    let window = seconds(WINDOW as i64);
+    let window = seconds(i64::from(WINDOW));
     let joined = stream(impressions).window(window).join(&stream(clicks).window(window));
     joined.for_each_rdd(move |rdd, time| {
         let joined = rdd.collect()?;

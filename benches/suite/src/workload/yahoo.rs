@@ -93,9 +93,12 @@ fn file(arguments: &Arguments) -> Result<PathBuf> {
 /// What of an event matters; the rest is passed over.
 #[derive(Deserialize)]
 struct Event<'a> {
-    ad_id: &'a str,
-    event_type: &'a str,
-    event_time: u64,
+    #[serde(rename = "ad_id")]
+    ad: &'a str,
+    #[serde(rename = "event_type")]
+    kind: &'a str,
+    #[serde(rename = "event_time")]
+    time: u64,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -121,8 +124,8 @@ fn lines(arguments: &Arguments) -> Result<Vec<Vec<String>>> {
 fn events<S: for<'a> From<&'a str>>(arguments: &Arguments) -> Result<Vec<Vec<Parsed<S>>>> {
     let parse = |line: &String| {
         let event: Event<'_> = serde_json::from_str(line)?;
-        let kind = if event.event_type == "view" { Kind::View } else { Kind::Other };
-        Ok(Parsed { ad: S::from(event.ad_id), kind, time: event.event_time })
+        let kind = if event.kind == "view" { Kind::View } else { Kind::Other };
+        Ok(Parsed { ad: S::from(event.ad), kind, time: event.time })
     };
     lines(arguments)?.iter().map(|batch| batch.iter().map(parse).collect()).collect()
 }
@@ -160,10 +163,10 @@ fn json_by_hand(arguments: &Arguments) -> Result<Report> {
             let mut views: HashMap<(u64, u64), u64> = HashMap::new();
             for line in &batches[number % DISTINCT] {
                 let event: Event<'_> = serde_json::from_str(line)?;
-                if event.event_type == "view"
-                    && let Some(campaign) = campaigns.get(event.ad_id)
+                if event.kind == "view"
+                    && let Some(campaign) = campaigns.get(event.ad)
                 {
-                    *views.entry((*campaign, event.event_time / WINDOW)).or_insert(0) += 1;
+                    *views.entry((*campaign, event.time / WINDOW)).or_insert(0) += 1;
                 }
             }
             outcome.take(number, views.into_iter());
@@ -204,10 +207,8 @@ fn json(arguments: &Arguments) -> Result<Report> {
     let views = lines
         .try_flat_map(move |line| {
             let event: Event<'_> = serde_json::from_str(&line)?;
-            let campaign = campaigns.get(event.ad_id).filter(|_| event.event_type == "view");
-            Ok::<_, serde_json::Error>(
-                campaign.map(|campaign| ((*campaign, event.event_time / WINDOW), 1u64)),
-            )
+            let campaign = campaigns.get(event.ad).filter(|_| event.kind == "view");
+            Ok::<_, serde_json::Error>(campaign.map(|campaign| ((*campaign, event.time / WINDOW), 1u64)))
         })
         .reduce_by_key(|a, b| a + b);
     views.for_each_rdd(move |rdd, time| {

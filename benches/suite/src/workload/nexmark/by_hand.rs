@@ -132,7 +132,7 @@ pub(super) fn hot_item(arguments: &Arguments) -> Result<Report> {
             *totals.entry(*auction).or_insert(0) += count;
         }
         window.push_back(counts);
-        if window.len() > WINDOW {
+        if window.len() > usize::from(WINDOW) {
             for (auction, count) in window.pop_front().into_iter().flatten() {
                 if let Some(total) = totals.get_mut(&auction) {
                     *total -= count;
@@ -176,7 +176,7 @@ pub(super) fn highest_bid(arguments: &Arguments) -> Result<Report> {
         for bid in events.iter().filter_map(bid) {
             highest = highest.max(Some((bid.price as u64, bid.auction as u64, bid.bidder as u64)));
         }
-        if (number + 1) % WINDOW == 0 {
+        if (number + 1).is_multiple_of(usize::from(WINDOW)) {
             let found = highest.take().map(|(price, auction, bidder)| ((auction, bidder), price));
             outcome.take(number, found.into_iter());
         }
@@ -191,7 +191,7 @@ pub(super) fn new_sellers(arguments: &Arguments) -> Result<Report> {
         sellers.extend(
             events.iter().filter_map(auction).map(|auction| (auction.seller as u64, auction.id as u64)),
         );
-        if (number + 1) % WINDOW == 0 {
+        if (number + 1).is_multiple_of(usize::from(WINDOW)) {
             let found = sellers.drain(..).filter_map(|(seller, auction)| {
                 Some(((seller, auction), of_bytes(names.get(&seller)?.as_bytes())))
             });

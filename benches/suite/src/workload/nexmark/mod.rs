@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-//! NEXMark, queries 0 to 8, over an auction site's persons, auctions and bids. A batch is two seconds of the time of the
+//! `NEXMark`, queries 0 to 8, over an auction site's persons, auctions and bids. A batch is two seconds of the time of the
 //! events, so that windows over that time are windows of batches.
 
 mod by_hand;
@@ -12,7 +12,7 @@ use dstreams_bench_kit::{Arguments, Outcome, Report, Result, measure};
 use super::{Run, Workload};
 
 /// Batches of a window: ten seconds.
-const WINDOW: usize = 5;
+const WINDOW: u8 = 5;
 
 const fn query(name: &'static str, by_hand: Run, dstreams: Run) -> Workload {
     Workload { name, input: events::write, by_hand: Some(by_hand), tuned: None, dstreams }

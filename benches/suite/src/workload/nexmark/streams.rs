@@ -158,7 +158,7 @@ pub(super) fn hot_item(arguments: &Arguments) -> Result<Report> {
     query(arguments, |events, outcome| {
         let bids = events.flat_map(|event| bid(&event).map(|bid| (bid.auction as u64, 1u64)));
         let in_use = ReducedWindowOptions::default().filter(|(_, total)| *total > 0);
-        let window = seconds(WINDOW as i64);
+        let window = seconds(i64::from(WINDOW));
         let totals = bids.reduce_by_key_and_window_inverse_with(
             |a, b| a + b,
             |a, b| a - b,
@@ -200,7 +200,7 @@ pub(super) fn seller_averages(arguments: &Arguments) -> Result<Report> {
 
 pub(super) fn highest_bid(arguments: &Arguments) -> Result<Report> {
     query(arguments, |events, outcome| {
-        let window = seconds(WINDOW as i64);
+        let window = seconds(i64::from(WINDOW));
         let bids = events.flat_map(|event| {
             bid(&event).map(|bid| (bid.price as u64, bid.auction as u64, bid.bidder as u64))
         });
@@ -211,7 +211,7 @@ pub(super) fn highest_bid(arguments: &Arguments) -> Result<Report> {
 
 pub(super) fn new_sellers(arguments: &Arguments) -> Result<Report> {
     query(arguments, |events, outcome| {
-        let window = seconds(WINDOW as i64);
+        let window = seconds(i64::from(WINDOW));
         let persons =
             events.flat_map(|event| person(&event).map(|person| (person.id as u64, person.name.clone())));
         let auctions = events
