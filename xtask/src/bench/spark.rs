@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-//! Spark Streaming as a peer: its jars from PyPI's `pyspark`, our classes compiled against them, the virtual machine.
+//! Spark Streaming as a peer: the jars of the Python package `pyspark`, our classes compiled against them, the machine.
 
 use std::{
     fs,

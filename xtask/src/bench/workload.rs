@@ -123,7 +123,7 @@ const BASE: Workload = Workload {
     interval: 100,
 };
 
-/// A query of NEXMark. With the last batch the number of batches is a multiple of the window's five.
+/// A query of `NEXMark`. With the last batch the number of batches is a multiple of the window's five.
 const fn nexmark(name: &'static str, about: &'static str) -> Workload {
     Workload { name, about, batches: (10, 49), ..BASE }
 }
@@ -274,7 +274,6 @@ pub(super) const WORKLOADS: &[Workload] = &[
         batches: (0, 0),
         check_batches: (0, 0),
         interval: 10,
-        ..BASE
     },
     latency(
         "latency/10ms",

@@ -90,5 +90,10 @@ fn word_count<K: Key>(lines: Lines, workers: u64, number: usize, outcome: &Outco
 /// The lines that one of the workers reads.
 fn share(lines: Lines, index: u64, peers: u64) -> impl Iterator<Item = &'static str> + Send + use<> {
     let part = lines.len().div_ceil(usize::try_from(peers).unwrap_or(1));
-    lines.chunks(part).nth(usize::try_from(index).unwrap_or(usize::MAX)).unwrap_or_default().iter().map(String::as_str)
+    lines
+        .chunks(part)
+        .nth(usize::try_from(index).unwrap_or(usize::MAX))
+        .unwrap_or_default()
+        .iter()
+        .map(String::as_str)
 }

@@ -2,7 +2,7 @@
 //! The dataflows. Words are counted by each worker first, and what it has counted is exchanged at the end of an epoch.
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeMap, HashMap},
     hash::{BuildHasher as _, Hash},
 };
 
@@ -37,7 +37,7 @@ impl Key for String {
     }
 }
 
-pub(crate) fn grep(worker: &mut Worker, share: Share) {
+pub(crate) fn grep(worker: &mut Worker, share: &Share) {
     let mut input = InputHandle::new();
     let probe = ProbeHandle::new();
     let outcome = share.outcome.clone();
@@ -51,17 +51,17 @@ pub(crate) fn grep(worker: &mut Worker, share: Share) {
         add_up(found, Exchange::new(|_: &((), u64)| 0), "Count")
             .inspect_core(move |event| {
                 if let Ok((stamp, counts)) = event {
-                    for (_, count) in counts {
+                    for ((), count) in counts {
                         outcome.add(*stamp.least().expect("it has one time"), *count, 0);
                     }
                 }
             })
             .probe_with(&probe);
     });
-    drive(worker, &share, input, &probe);
+    drive(worker, share, input, &probe);
 }
 
-pub(crate) fn word_count<K: Key>(worker: &mut Worker, share: Share) {
+pub(crate) fn word_count<K: Key>(worker: &mut Worker, share: &Share) {
     let mut input = InputHandle::new();
     let probe = ProbeHandle::new();
     let outcome = share.outcome.clone();
@@ -79,7 +79,7 @@ pub(crate) fn word_count<K: Key>(worker: &mut Worker, share: Share) {
             })
             .probe_with(&probe);
     });
-    drive(worker, &share, input, &probe);
+    drive(worker, share, input, &probe);
 }
 
 /// Adds up the numbers of each key, and gives the sums when an epoch is over.
@@ -93,21 +93,23 @@ where
     P: ParallelizationContract<usize, Vec<(K, u64)>>,
 {
     stream.unary_frontier(pact, name, |_, _| {
-        let mut epochs = HashMap::new();
+        let mut epochs = BTreeMap::new();
         move |(input, frontier), output| {
             input.for_each_stamp(|capability, batches| {
                 let Some(capability) = capability.retain_least(output.output_index()) else { return };
-                let sums = epochs.entry(capability).or_insert_with(HashMap::<K, u64, RandomState>::default);
+                let (_, sums) = epochs
+                    .entry(*capability.time())
+                    .or_insert_with(|| (capability, HashMap::<K, u64, RandomState>::default()));
                 for (key, number) in batches.flat_map(|batch| batch.drain(..)) {
                     *sums.entry(key).or_insert(0) += number;
                 }
             });
-            for (capability, sums) in &mut epochs {
-                if !frontier.less_equal(capability.time()) {
-                    output.session(capability).give_iterator(sums.drain());
-                }
+            while let Some(first) = epochs.first_entry()
+                && !frontier.less_equal(first.key())
+            {
+                let (capability, sums) = first.remove();
+                output.session(&capability).give_iterator(sums.into_iter());
             }
-            epochs.retain(|_, sums| !sums.is_empty());
         }
     })
 }

@@ -43,7 +43,7 @@ pub(crate) struct Share {
 fn run() -> Result<Report> {
     let arguments = Arguments::parse()?;
     let is_owned = arguments.system.starts_with("timely-owned");
-    let build: fn(&mut Worker, Share) = match arguments.workload.as_str() {
+    let build: fn(&mut Worker, &Share) = match arguments.workload.as_str() {
         "grep" => dataflow::grep,
         "word-count" if is_owned => dataflow::word_count::<String>,
         "word-count" => dataflow::word_count::<word::Word>,
@@ -54,15 +54,15 @@ fn run() -> Result<Report> {
     let outcome = Outcome::new(&arguments);
     let (done, ended) = channel();
     let (senders, receivers): (Vec<_>, Vec<_>) = (0..workers).map(|_| channel()).unzip();
-    let shares = receivers.into_iter().map(|orders| {
-        Some(Share { lines, outcome: outcome.clone(), orders, done: done.clone() })
-    });
+    let shares = receivers
+        .into_iter()
+        .map(|orders| Some(Share { lines, outcome: outcome.clone(), orders, done: done.clone() }));
     let shares = Mutex::new(shares.collect::<Vec<_>>());
     let config = if workers == 1 { timely::Config::thread() } else { timely::Config::process(workers) };
     // Waits for the workers when it is dropped, after the senders.
     let _running = timely::execute(config, move |worker| {
         let share = shares.lock().expect("no worker panics with the lock")[worker.index()].take();
-        build(worker, share.expect("workers have different numbers"));
+        build(worker, &share.expect("workers have different numbers"));
     })?;
     measure(&arguments, text::records(&arguments, text::LINES), &outcome, move |range| {
         for worker in &senders {
