@@ -5,12 +5,12 @@
 #![allow(clippy::unwrap_used, reason = "a benchmark that fails may panic")]
 #![allow(missing_docs, reason = "criterion generates the entry point")]
 
-#[path = "data/mod.rs"]
-mod data;
-
 #[cfg(feature = "object-store")]
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::mpsc::{Sender, channel};
+use std::{
+    sync::mpsc::{Sender, channel},
+    time::Duration,
+};
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use dstreams::{
@@ -23,6 +23,7 @@ use dstreams::{
     },
     time::{milliseconds, seconds},
 };
+use dstreams_bench_kit::{self as kit, text};
 
 /// Records of a block.
 const RECORDS: usize = 1_000;
@@ -95,9 +96,15 @@ fn started(place: &Place) -> (TestContext, ReceiverHandle<Text>) {
     (test, handles.recv().unwrap())
 }
 
+/// How long `work` takes.
+fn timed(work: impl FnOnce()) -> Duration {
+    Duration::from_secs_f64(kit::timed(work).1)
+}
+
 /// Stores this many blocks by `store`, and makes a batch of every few.
 fn store_blocks(test: &TestContext, blocks: u64, mut store: impl FnMut(Vec<Text>)) {
-    let block = data::lines(RECORDS);
+    let mut random = text::Random::default();
+    let block: Vec<Text> = (0..RECORDS).map(|_| Text::from(text::line(&mut random))).collect();
     for number in 1..=blocks {
         store(block.clone());
         if number % BLOCKS == 0 {
@@ -113,7 +120,7 @@ fn receiver(c: &mut Criterion) {
         group.bench_function(BenchmarkId::from_parameter(name), |b| {
             b.iter_custom(|blocks| {
                 let (test, handle) = started(place);
-                data::timed(|| {
+                timed(|| {
                     store_blocks(&test, blocks, |block| {
                         handle.store_block(block).unwrap();
                     });
@@ -127,7 +134,7 @@ fn receiver(c: &mut Criterion) {
         group.bench_function(BenchmarkId::from_parameter(name), |b| {
             b.iter_custom(|blocks| {
                 let (test, handle) = started(place);
-                data::timed(|| {
+                timed(|| {
                     store_blocks(&test, blocks, |block| {
                         for record in block {
                             handle.store(record).unwrap();
@@ -153,7 +160,7 @@ fn receiver(c: &mut Criterion) {
                     });
                     ones.map_with_state(spec).for_each_rdd(|rdd, _| Ok(rdd.count().map(drop)?));
                     test.run(0).unwrap();
-                    data::timed(|| test.run(usize::try_from(batches).unwrap()).unwrap())
+                    timed(|| test.run(usize::try_from(batches).unwrap()).unwrap())
                 });
             });
             group.finish();
