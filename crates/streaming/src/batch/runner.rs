@@ -11,7 +11,7 @@ use crate::{
     clock::Clock,
     dstream::endpoint::OutputJob,
     error::{Error, Result},
-    event::{BatchInfo, ListenerBus, OutputOperationInfo, StreamingEvent},
+    event::{BatchInfo, ListenerBus, OutputOperationInfo, StreamingEvent, enter_output},
     graph::Job,
     input::Batch,
     output::guarded,
@@ -173,7 +173,10 @@ impl Shared {
             self.bus.post(StreamingEvent::OutputOperationStarted(output.clone()));
             Some(output.name.clone())
         });
-        let result = (job.run)();
+        let result = {
+            let _entered = enter_output(job.batch, job.output);
+            (job.run)()
+        };
         let ended = self.clock.now();
         let failure = result.err().map(|cause| Error::Output {
             time: job.batch,

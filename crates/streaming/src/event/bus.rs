@@ -64,7 +64,7 @@ impl ListenerBus {
                     // Delivered outside of the lock, so that a listener may add or remove listeners.
                     let listeners = listeners.read().clone();
                     for listener in listeners {
-                        if catch_unwind(AssertUnwindSafe(|| event.deliver(&*listener))).is_err() {
+                        if catch_unwind(AssertUnwindSafe(|| listener.on_event(&event))).is_err() {
                             tracing::error!(?event, "a streaming listener panicked");
                         }
                     }
