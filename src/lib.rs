@@ -18,11 +18,16 @@
 //! ```
 //!
 //! [`streaming`] holds streams, sources, outputs and the test kit; [`rdd`] holds the datasets under them, which are
-//! useful on their own. The features `sqlite` and `postgres` add sinks of these names.
+//! useful on their own. The features `sqlite` and `postgres` add sinks of these names; `web` adds pages that show what a
+//! program does.
 #![forbid(unsafe_code)]
 
 pub mod log;
+#[cfg(feature = "web")]
+mod watched;
 
+#[cfg(feature = "web")]
+pub use dstreams_monitor as monitor;
 #[cfg(feature = "postgres")]
 pub use dstreams_postgres as postgres;
 pub use dstreams_rdd as rdd;
@@ -32,14 +37,17 @@ pub use dstreams_streaming::{
     self as streaming, Accumulator, Broadcast, Config, DStream, Data, DeadLetter, DeadLetters, Duration,
     Error, FileSink, HashPartitioner, Key, PairOptions, Partitioning, Rdd, RddContext, Rejected, Result,
     Sink, SinkError, StopOptions, StorageLevel, StreamingContext, StreamingListener, Text, Time, Wire,
-    get_or_create, run_with, time,
+    get_or_create, time,
 };
+#[cfg(feature = "web")]
+pub use dstreams_web as web;
 
 /// Runs an application until it fails or is told to stop; its log goes to standard error.
 ///
 /// Reads the configuration (defaults, then the properties file, the environment and the command line, each over those
 /// before), builds the graph with `build`, starts it, and returns the error that stopped it. The first SIGINT or
-/// SIGTERM processes what has been received and stops; a second one ends the process at once.
+/// SIGTERM processes what has been received and stops; a second one ends the process at once. With the feature `web`
+/// there are pages to watch it, at http://127.0.0.1:4040 unless `spark.ui.port` says otherwise.
 ///
 /// ```no_run
 /// dstreams::run("line-count", |ssc| {
@@ -51,5 +59,24 @@ pub use dstreams_streaming::{
 pub fn run(name: &str, build: impl FnOnce(&StreamingContext) -> Result<()>) -> Result<()> {
     log::to_stderr(log::Level::INFO);
     // What `main` returns is shown as a value; this says it in words.
-    streaming::run(name, build).inspect_err(|error| tracing::error!("{error}"))
+    seen(|watch| streaming::run(name, |ssc| build(ssc).and_then(|()| watch(ssc))))
+        .inspect_err(|error| tracing::error!("{error}"))
+}
+
+/// As [`run`], with a configuration that has been read already, and without a word on standard error.
+pub fn run_with(config: Config, build: impl FnOnce(&StreamingContext) -> Result<()>) -> Result<()> {
+    seen(|watch| streaming::run_with(config, |ssc| build(ssc).and_then(|()| watch(ssc))))
+}
+
+/// Runs a program with all that watches it; `run` gets what is to be called when the graph has been built.
+#[cfg(feature = "web")]
+fn seen(run: impl FnOnce(&mut dyn FnMut(&StreamingContext) -> Result<()>) -> Result<()>) -> Result<()> {
+    let mut watched = watched::Watched::default();
+    run(&mut |context| watched.start(context))
+}
+
+/// Runs a program that nothing watches.
+#[cfg(not(feature = "web"))]
+fn seen(run: impl FnOnce(&mut dyn FnMut(&StreamingContext) -> Result<()>) -> Result<()>) -> Result<()> {
+    run(&mut |_| Ok(()))
 }

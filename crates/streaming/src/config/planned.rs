@@ -18,6 +18,5 @@ pub(super) const PLANNED: &[(&str, &str)] = &[
     ("spark.streaming.dynamicAllocation", "executors on other machines"),
     ("spark.streaming.kafka", "Kafka sources"),
     ("spark.streaming.kinesis", "Kinesis sources"),
-    ("spark.streaming.ui", "web page"),
-    ("spark.ui", "web page"),
+    ("spark.ui.prometheus", "executors on other machines"),
 ];

@@ -1,0 +1,2 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Metrics: the registry of a program and the sinks that report it.
