@@ -121,6 +121,12 @@ impl Clock {
         format::batch_time(time, self.interval, true, &self.zone)
     }
 
+    /// The day of a batch time.
+    fn day(&self, time: Time) -> String {
+        let whole = self.batch(time);
+        whole.split(' ').next().unwrap_or_default().to_owned()
+    }
+
     /// A batch time without its day.
     fn short(&self, millis: i64) -> String {
         format::batch_time(Time::from_millis(millis), self.interval, false, &self.zone)

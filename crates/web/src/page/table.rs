@@ -143,7 +143,7 @@ impl BatchTable {
         };
         let descending = !(is_sorted && wish.descending);
         html! {
-            th aria-sort=[is_sorted.then_some(if wish.descending { "descending" } else { "ascending" })] {
+            th.number[column.name != "Batch Time"] aria-sort=[is_sorted.then_some(if wish.descending { "descending" } else { "ascending" })] {
                 a href=(self.address(column.name, descending, 1, wish.page_size)) { (column.name) (arrow) }
             }
         }
@@ -157,8 +157,10 @@ impl BatchTable {
         let slow = info.processing_delay().is_some_and(|length| length > store.interval());
         html! {
             tr.failed[failures > 0] id={ "batch-" (batch.time().as_millis()) } {
-                td { a href={ "/streaming/batch?id=" (batch.time().as_millis()) } { (clock.batch(batch.time())) } }
-                td.number { (format::count(batch.records())) " records" }
+                td { a href={ "/streaming/batch?id=" (batch.time().as_millis()) } {
+                    span.day { (clock.day(batch.time())) " " } (clock.short(batch.time().as_millis()))
+                } }
+                td.number { (format::count(batch.records())) span.unit { " records" } }
                 td.number { (length_or_dash(info.scheduling_delay())) }
                 td.number.slow[slow] { (length_or_dash(info.processing_delay())) }
                 @if self.phase == Phase::Completed { td.number { (length_or_dash(info.total_delay())) } }
