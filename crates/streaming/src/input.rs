@@ -93,6 +93,16 @@ impl Batches {
         self.by_time.range(..time).rev().map(|(&before, _)| before).find(|&before| fits(before))
     }
 
+    /// All that are known, oldest first.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Batch> {
+        self.by_time.values().map(|batch| &**batch)
+    }
+
+    /// The times of the batches after `time`, of all if there is none.
+    pub(crate) fn after(&self, time: Option<Time>) -> Vec<Time> {
+        self.by_time.keys().copied().filter(|batch| Some(*batch) > time).collect()
+    }
+
     /// Forgets the batches at and before `time`.
     pub(crate) fn forget(&mut self, time: Time) {
         self.by_time.retain(|&batch, _| batch > time);

@@ -15,6 +15,7 @@ use super::{
 use crate::{
     dstream::scope::Scope,
     error::{Error, Result},
+    event::FailureInfo,
     graph::RunningGraph,
     output::guarded,
     time::Time,
@@ -148,9 +149,14 @@ impl Worker {
                 Ok(true) => {}
                 Ok(false) => return,
                 // A panic outside of user code would otherwise end the thread, and the context would wait for ever.
-                Err(error) => self.progress.report(&error),
+                Err(error) => self.failed(None, &error),
             }
         }
+    }
+
+    fn failed(&self, batch: Option<Time>, error: &Error) {
+        self.progress.report(error);
+        self.scope.bus().post(FailureInfo::event(self.scope.clock().now(), batch, error));
     }
 
     /// Does what a message says; false after the last one.
@@ -202,7 +208,7 @@ impl Worker {
 
     fn generated(&self, time: Time, outcome: Result<()>) {
         if let Err(error) = outcome {
-            self.progress.report(&error);
+            self.failed(Some(time), &error);
             self.forget(time);
         }
         self.progress.batch_generated(time);

@@ -22,6 +22,7 @@ use crate::{
         encode,
     },
     error::{CheckpointError, Result},
+    event::{SnapshotInfo, StateInfo},
     graph::{RunningGraph, StateOperator},
     input::Batch,
     time::{Duration, Time, seconds},
@@ -119,8 +120,9 @@ impl Keeper {
         self.log(&BatchRecord::Skipped { first, last, batches })
     }
 
-    /// Makes durable what the batch has changed, and that it is complete. Called in the order of the batches.
-    pub(crate) fn commit(&self, time: Time) -> Result<()> {
+    /// Makes durable what the batch has changed, and that it is complete; returns the bytes that this took in the log.
+    /// Called in the order of the batches.
+    pub(crate) fn commit(&self, time: Time) -> Result<u64> {
         let mut operators = Vec::new();
         let mut records = Vec::new();
         for StateOperator { id, state, .. } in self.graph.states() {
@@ -129,6 +131,7 @@ impl Keeper {
                 records.push(bytes);
             }
         }
+        let bytes = records.iter().map(|record| record.len() as u64).sum();
         let handles = self.changes.append(time, &records)?;
         let changes: BTreeMap<_, _> = operators.into_iter().zip(handles).collect();
         self.log(&BatchRecord::Completed { time, changes: changes.clone() })?;
@@ -140,7 +143,25 @@ impl Keeper {
             drop(kept);
             self.logged.lock().insert(time, changes);
         }
-        self.graph.states().iter().try_for_each(|operator| operator.state.committed(time))
+        self.graph.states().iter().try_for_each(|operator| operator.state.committed(time))?;
+        Ok(bytes)
+    }
+
+    /// How large the states are after the batch at `time`.
+    pub(crate) fn states(&self, time: Time) -> Vec<StateInfo> {
+        let kept = self.kept.lock();
+        let state = |StateOperator { id, state, .. }: &StateOperator| StateInfo {
+            operator: id.clone(),
+            batch_time: time,
+            keys: state.keys(),
+            logged_bytes: kept.logged.get(id).copied().unwrap_or(0),
+            snapshot: kept.last_of(id).map(|last| SnapshotInfo {
+                batch_time: last.time,
+                keys: last.keys,
+                bytes: last.bytes,
+            }),
+        };
+        self.graph.states().iter().map(state).collect()
     }
 
     fn log(&self, record: &BatchRecord) -> Result<()> {
@@ -197,10 +218,12 @@ impl Keeper {
     }
 
     /// Writes the snapshots that are due after the batch at `time`, then a checkpoint file, and removes what is not
-    /// needed any more. At the `end` all that would have to be computed again is written, too.
-    pub(crate) fn cut(&self, time: Time, end: bool) -> Result<()> {
+    /// needed any more. At the `end` all that would have to be computed again is written, too. Returns the bytes of the
+    /// snapshots.
+    pub(crate) fn cut(&self, time: Time, end: bool) -> Result<u64> {
+        let mut bytes = 0;
         for operator in self.graph.states() {
-            self.snapshot(operator, time, end)?;
+            bytes += self.snapshot(operator, time, end)?;
         }
         // The lock is not held while the file is written: batches that complete meanwhile need it.
         let (limits, snapshots) = {
@@ -218,7 +241,7 @@ impl Keeper {
         if let Some(limits) = before {
             self.clean(limits)?;
         }
-        Ok(())
+        Ok(bytes)
     }
 
     /// Sums up what is logged since the last snapshots.
@@ -234,7 +257,8 @@ impl Keeper {
         kept.logged = sums;
     }
 
-    fn snapshot(&self, operator: &StateOperator, time: Time, end: bool) -> Result<()> {
+    /// Writes a snapshot of an operator if one is due; its bytes.
+    fn snapshot(&self, operator: &StateOperator, time: Time, end: bool) -> Result<u64> {
         let StateOperator { id, state, .. } = operator;
         let last = {
             let kept = self.kept.lock();
@@ -242,7 +266,7 @@ impl Keeper {
             let newer = last.as_ref().is_none_or(|last| last.time < time);
             let wanted = self.is_due(operator, &kept, time) || end && newer && !state.logs_changes();
             if !wanted {
-                return Ok(());
+                return Ok(0);
             }
             last
         };
@@ -250,11 +274,13 @@ impl Keeper {
         let mut changes = self.changes_of(id, since, time);
         if let Some(snapshot) = state.snapshot(time, last.as_ref(), &mut changes)? {
             tracing::debug!(operator = id, time = %snapshot.time, keys = snapshot.keys, bytes = snapshot.bytes, "snapshot");
+            let bytes = snapshot.bytes;
             self.kept.lock().snapshots.entry(id.clone()).or_default().push(snapshot);
+            Ok(bytes)
         } else {
             tracing::debug!(operator = id, %time, "no snapshot of this batch can be made any more");
+            Ok(0)
         }
-        Ok(())
     }
 
     /// What a start after the batch at `time` may need; snapshots that are older are left out from now on.

@@ -6,3 +6,4 @@ pub(crate) mod generator;
 pub(crate) mod keeper;
 pub(crate) mod progress;
 pub(crate) mod runner;
+pub(crate) mod tally;

@@ -29,6 +29,8 @@ struct State {
     stopped: bool,
     /// Batches that were missed need not be made up for any more.
     hurried: bool,
+    /// A graceful stop waits no more for what is pending.
+    given_up: bool,
     /// Raised on every error and stop, to end waits that are bound to the clock.
     news: Vec<StopFlag>,
     /// Raised when no batch is pending any more.
@@ -146,17 +148,25 @@ impl Progress {
         }
     }
 
+    /// Ends the wait of [`await_idle`](Self::await_idle) for good.
+    pub(crate) fn give_up(&self) {
+        let mut state = self.state.lock();
+        state.given_up = true;
+        state.idle.drain(..).for_each(|flag| flag.raise());
+    }
+
     /// Blocks until no batch is pending, or until `deadline` on `clock`; true when none is.
     pub(crate) fn await_idle(&self, clock: &dyn Clock, deadline: Time) -> bool {
         let idle = StopFlag::new();
         {
             let mut state = self.state.lock();
-            if state.pending.is_empty() {
-                return true;
+            if state.pending.is_empty() || state.given_up {
+                return state.pending.is_empty();
             }
             state.idle.push(idle.clone());
         }
-        clock.wait_until(deadline, &idle) == Waited::Stopped
+        let waited = clock.wait_until(deadline, &idle);
+        waited == Waited::Stopped && self.state.lock().pending.is_empty()
     }
 }
 

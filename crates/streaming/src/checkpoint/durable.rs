@@ -33,6 +33,11 @@ pub(crate) trait DurableState: Send + Sync {
     /// What the states look like in this program. Fails when they are of a type that cannot be kept.
     fn schema(&self) -> Result<StateSchema>;
 
+    /// The number of keys now, where that is known without looking at each.
+    fn keys(&self) -> Option<u64> {
+        None
+    }
+
     /// Says, before anything else and before the first batch, that states are to be kept in a directory of their own.
     /// Without it nothing that is only for checkpoints is done.
     fn attach(&self, dir: &Path) -> Result<()>;

@@ -6,23 +6,24 @@ mod inputs;
 mod life;
 mod recovery;
 mod run;
+mod stop;
 
 use std::sync::Arc;
 
 use dstreams_rdd::{RddContext, RddOptions};
-use parking_lot::Mutex;
+use parking_lot::{Condvar, Mutex};
 
-pub use life::StopOptions;
 pub use run::{get_or_create, run, run_with};
+pub use stop::StopOptions;
 
 use crate::{
-    batch::progress::Progress,
+    batch::{progress::Progress, tally::Tally},
     checkpoint::RecoveryReport,
     clock::{Clock, SystemClock},
     config::{Config, keys},
     dstream::scope::{Scope, StreamingContextState},
     error::{Error, Result},
-    event::StreamingListener,
+    event::{ShutdownReport, StreamingListener},
     time::{Duration, Time},
 };
 
@@ -50,6 +51,10 @@ struct Inner {
     settings: Mutex<Settings>,
     recovery: Mutex<Option<RecoveryReport>>,
     phase: Mutex<life::Phase>,
+    /// Signalled when the context has stopped.
+    stopped: Condvar,
+    tally: Arc<Tally>,
+    shutdown: Mutex<Option<ShutdownReport>>,
 }
 
 /// What may be set until the start.
@@ -95,6 +100,9 @@ impl StreamingContext {
                 settings: Mutex::new(settings),
                 recovery: Mutex::default(),
                 phase: Mutex::new(life::Phase::Initialized),
+                stopped: Condvar::new(),
+                tally: Arc::default(),
+                shutdown: Mutex::default(),
             }),
         })
     }

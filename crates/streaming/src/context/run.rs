@@ -8,7 +8,7 @@ use signal_hook::{
     iterator::Signals,
 };
 
-use super::{StreamingContext, life::StopOptions, recovery::parallelism_of_pending};
+use super::{StreamingContext, recovery::parallelism_of_pending, stop::StopOptions};
 use crate::{
     clock::StopFlag,
     config::{CommandLine, Config, keys},
@@ -148,13 +148,8 @@ fn stop_on_signals(ssc: &StreamingContext) -> Result<StopFlag> {
                 coming.raise();
                 let graceful = ssc.config().get(&keys::STOP_GRACEFULLY_ON_SHUTDOWN);
                 tracing::info!(signal, graceful, "stopping; signal again to stop at once");
-                let ssc = ssc.clone();
-                let stop = move || {
-                    if let Err(error) = ssc.stop_with(StopOptions { graceful, rdd_context: None }) {
-                        tracing::error!(%error, "cannot stop");
-                    }
-                };
-                if std::thread::Builder::new().name("dstreams-stop".to_owned()).spawn(stop).is_err() {
+                let options = StopOptions { graceful, ..StopOptions::default() };
+                if ssc.stop_in_the_background(options.reason(format!("signal {signal}"))).is_err() {
                     std::process::exit(128 + signal);
                 }
             }

@@ -21,6 +21,9 @@ pub(crate) trait AnyInput: Send + Sync {
     /// What pages call it, such as `Socket stream [0]`.
     fn name(&self) -> String;
 
+    /// Whether a receiver feeds it.
+    fn is_receiver(&self) -> bool;
+
     /// Fixes what it gives to the batch at `time`; nothing when it has no dataset then.
     fn plan(&self, time: Time) -> Result<Option<BatchInput>>;
 

@@ -5,7 +5,9 @@ use std::{cell::Cell, collections::BTreeMap};
 
 use serde::{Deserialize, Serialize};
 
+use super::StreamingEvent;
 use crate::{
+    error::Error,
     input::{InputInfo, StreamId},
     time::{Duration, Time},
 };
@@ -113,6 +115,12 @@ pub struct RunningOutput {
     pub batch_time: Time,
     /// The number of the output in the batch.
     pub id: usize,
+}
+
+impl FailureInfo {
+    pub(crate) fn event(time: Time, batch_time: Option<Time>, error: &Error) -> StreamingEvent {
+        StreamingEvent::Failure(Self { time, batch_time, error: error.to_string() })
+    }
 }
 
 thread_local! {

@@ -75,6 +75,11 @@ impl ListenerBus {
         Ok(())
     }
 
+    /// How many events were dropped as listeners were too slow.
+    pub(crate) fn dropped(&self) -> u64 {
+        self.dropped.load(Ordering::Relaxed)
+    }
+
     /// Queues an event; before the start and after the stop it goes nowhere.
     pub(crate) fn post(&self, event: StreamingEvent) {
         let queue = self.running.lock().as_ref().map(|running| running.queue.clone());

@@ -61,7 +61,13 @@ impl<T: Wire> BlockStore<T> {
         let mut paused = false;
         while !self.abandoned.is_raised() {
             let error = match self.blocks.store(&mut block, self.clock.now()) {
-                Ok(info) => return Ok(info),
+                Ok(info) => {
+                    if paused {
+                        tracing::info!(stream = %id.stream, "there is room again: the receiver goes on");
+                        self.report.resumed();
+                    }
+                    return Ok(info);
+                }
                 Err(error) => error,
             };
             if !self.may_pass(&error) {
@@ -70,7 +76,7 @@ impl<T: Wire> BlockStore<T> {
             if !paused {
                 let message = "There is no room for a block: the receiver is paused until there is";
                 tracing::warn!(stream = %id.stream, %error, "{message}");
-                self.report.error(message, Some(&error.into()));
+                self.report.paused(message, &error.into());
                 paused = true;
             }
             // Why the wait is over is asked above.

@@ -14,7 +14,7 @@ use crate::{
     config::Config,
     dstream::{DStream, NewStream, endpoint::AnyInput, node::StreamNode, scope::Scope},
     error::{Error, Result},
-    event::ListenerBus,
+    event::{LagInfo, ListenerBus, StreamingEvent},
     input::{BatchInput, Batches, InputInfo, StreamId},
     time::{Duration, Time},
 };
@@ -41,6 +41,11 @@ pub trait Source: Send + Sync + 'static {
 
     /// What pages call the source, such as `Socket stream`.
     fn name(&self) -> String;
+
+    /// Whether data comes on its own and a receiver takes it in.
+    fn is_receiver(&self) -> bool {
+        false
+    }
 
     /// Fixes what the batch at `time` takes; `None` means that the stream has no dataset at that time, which most
     /// sources never say.
@@ -161,6 +166,12 @@ impl SourceContext {
         self.interval
     }
 
+    /// Tells listeners how far the source is behind what it reads from: for pages, metrics and alerts. Best told when
+    /// a batch is planned.
+    pub fn report_lag(&self, lag: LagInfo) {
+        self.bus.post(StreamingEvent::Lag(lag));
+    }
+
     pub(crate) fn bus(&self) -> &Arc<ListenerBus> {
         &self.bus
     }
@@ -235,6 +246,10 @@ impl<S: Source> AnyInput for InputStream<S> {
 
     fn name(&self) -> String {
         format!("{} [{}]", self.source.name(), self.id)
+    }
+
+    fn is_receiver(&self) -> bool {
+        self.source.is_receiver()
     }
 
     fn plan(&self, time: Time) -> Result<Option<BatchInput>> {

@@ -59,6 +59,10 @@ impl<R: Receiver> Source for ReceivedSource<R> {
         self.name.to_owned()
     }
 
+    fn is_receiver(&self) -> bool {
+        true
+    }
+
     fn plan(&self, time: Time) -> Result<Option<ReceivedPlan>> {
         Ok(Some(self.blocks.plan(time)))
     }

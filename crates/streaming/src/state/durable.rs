@@ -178,6 +178,10 @@ impl<K: Key, S: Wire, M: Wire> DurableState for DurableStates<K, S, M> {
         Ok(self.schema_or_error()?)
     }
 
+    fn keys(&self) -> Option<u64> {
+        Some(self.store.keys())
+    }
+
     fn attach(&self, dir: &Path) -> Result<()> {
         let logs_mapped = self.mapped.meta().past_needed().is_positive();
         self.store.keep(Kept::new(dir, self.schema()?, logs_mapped, self.store.disk_place()));

@@ -111,7 +111,7 @@ struct Program {
 struct Ears(Mutex<(Sender<ReceiverInfo>, Sender<ReceiverInfo>)>);
 
 impl StreamingListener for Ears {
-    fn on_receiver_error(&self, info: &ReceiverInfo) {
+    fn on_receiver_paused(&self, info: &ReceiverInfo) {
         let _ = self.0.lock().0.send(info.clone());
     }
 
