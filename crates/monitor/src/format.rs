@@ -119,7 +119,11 @@ pub fn count(number: u64) -> String {
 /// A rate or another number that need not be whole: `0.25`, `3.4`, `20,400`.
 pub fn rate(value: f64) -> String {
     if value >= 100.0 {
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "it is shown in whole numbers")]
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "it is shown in whole numbers"
+        )]
         return count(value.round() as u64);
     }
     digits(value, if value < 1.0 { 2 } else { 1 })

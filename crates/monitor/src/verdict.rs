@@ -124,7 +124,10 @@ fn headline(situation: &Situation, zone: &TimeZone) -> (Level, String) {
         };
     };
     if situation.stopped {
-        return (Level::Idle, format!("Stopped; the last batch was that of {}.", clock_time(last.time, zone)));
+        return (
+            Level::Idle,
+            format!("Stopped; the last batch was that of {}.", clock_time(last.time, zone)),
+        );
     }
     if let Some((output, reason)) = &last.failure {
         let reason = reason.lines().next().unwrap_or_default();
@@ -252,7 +255,8 @@ impl Situation {
 
 fn recent(batch: &BatchRecord) -> RecentBatch {
     let outputs = &batch.info.output_operations;
-    let failure = outputs.values().find_map(|output| Some((output.name.clone(), output.failure_reason.clone()?)));
+    let failure =
+        outputs.values().find_map(|output| Some((output.name.clone(), output.failure_reason.clone()?)));
     RecentBatch {
         time: batch.time(),
         scheduling_delay: batch.info.scheduling_delay().unwrap_or_default(),
@@ -266,8 +270,7 @@ fn recent(batch: &BatchRecord) -> RecentBatch {
 fn slowest(batch: &BatchRecord) -> Option<Slowest> {
     let output = batch.info.output_operations.values().max_by_key(|output| output.duration())?;
     let took = output.duration()?;
-    let stages: Vec<_> =
-        batch.stages().filter(|(of, _)| *of == output.id).map(|(_, stage)| stage).collect();
+    let stages: Vec<_> = batch.stages().filter(|(of, _)| *of == output.id).map(|(_, stage)| stage).collect();
     let longest = stages.iter().enumerate().max_by_key(|(_, stage)| stage.duration());
     match longest.and_then(|(number, stage)| Some((number, stage, stage.duration()?))) {
         Some((number, stage, length)) if length * 3 >= took => Some(Slowest {

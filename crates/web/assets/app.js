@@ -51,11 +51,26 @@ function schedule() {
   setTimeout(refresh, Math.max(50, leastPause - (performance.now() - last)));
 }
 
-const events = new EventSource("/events");
-events.addEventListener("open", () => say("on"));
-events.addEventListener("error", () => say("off"));
-events.addEventListener("batch", schedule);
-document.addEventListener("visibilitychange", () => document.hidden || schedule());
+// A browser opens few connections to one server: a page that nobody sees gives its own back.
+let events;
+
+function follow() {
+  if (events || document.hidden) return;
+  events = new EventSource("/events");
+  events.addEventListener("open", () => say("on"));
+  events.addEventListener("error", () => say("off"));
+  events.addEventListener("batch", schedule);
+}
+
+function leave() {
+  events?.close();
+  events = undefined;
+}
+
+follow();
+addEventListener("pagehide", leave);
+addEventListener("pageshow", (event) => event.persisted && (follow(), schedule()));
+document.addEventListener("visibilitychange", () => (document.hidden ? leave() : (follow(), schedule())));
 
 // ---- Charts: the nearest point to the pointer.
 

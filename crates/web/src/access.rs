@@ -30,7 +30,9 @@ pub(crate) struct Access {
 enum Decision {
     Allowed,
     /// The token stood in the address, from where it is moved to a cookie.
-    Remembered { location: String },
+    Remembered {
+        location: String,
+    },
     Refused(StatusCode, &'static str),
 }
 
@@ -56,7 +58,10 @@ impl Access {
                 Decision::Allowed
             } else {
                 // Otherwise a site whose name leads to this machine could read the pages through a browser here.
-                Decision::Refused(StatusCode::FORBIDDEN, "open this page as http://127.0.0.1 or http://localhost")
+                Decision::Refused(
+                    StatusCode::FORBIDDEN,
+                    "open this page as http://127.0.0.1 or http://localhost",
+                )
             };
         };
         // Load balancers ask without a token.
@@ -89,7 +94,8 @@ pub(crate) async fn guard(State(access): State<Access>, request: Request, next: 
         Decision::Allowed => secured(next.run(request).await),
         Decision::Remembered { location } => {
             let token = access.token.unwrap_or_default();
-            let cookie = format!("{COOKIE}={}; Path=/; HttpOnly; SameSite=Strict", crate::query::encode(&token));
+            let cookie =
+                format!("{COOKIE}={}; Path=/; HttpOnly; SameSite=Strict", crate::query::encode(&token));
             let headers = [(header::LOCATION, location), (header::SET_COOKIE, cookie)];
             (StatusCode::SEE_OTHER, headers).into_response()
         }
@@ -100,7 +106,8 @@ pub(crate) async fn guard(State(access): State<Access>, request: Request, next: 
 /// Tells browsers to load nothing from elsewhere and to show the pages in no frame.
 fn secured(mut response: Response) -> Response {
     let headers = response.headers_mut();
-    let policy = "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; frame-ancestors 'none'";
+    let policy =
+        "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; frame-ancestors 'none'";
     headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(policy));
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));

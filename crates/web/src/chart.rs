@@ -43,7 +43,9 @@ impl Timeline<'_> {
     }
 
     fn x(&self, time: i64) -> f64 {
-        let (Some((first, _)), Some((last, _))) = (self.points.first(), self.points.last()) else { return 0.0 };
+        let (Some((first, _)), Some((last, _))) = (self.points.first(), self.points.last()) else {
+            return 0.0;
+        };
         if last == first { WIDTH / 2.0 } else { (time - first) as f64 / (last - first) as f64 * WIDTH }
     }
 
@@ -53,7 +55,8 @@ impl Timeline<'_> {
         let y = |value: f64| HEIGHT - value / top * HEIGHT;
         let mut line = String::with_capacity(self.points.len() * 12);
         for (number, (time, value)) in self.points.iter().enumerate() {
-            let _ = write!(line, "{}{:.1} {:.1}", if number == 0 { 'M' } else { 'L' }, self.x(*time), y(*value));
+            let _ =
+                write!(line, "{}{:.1} {:.1}", if number == 0 { 'M' } else { 'L' }, self.x(*time), y(*value));
         }
         let (first, last) = (self.points.first(), self.points.last());
         let area = first.zip(last).map(|(first, last)| {
@@ -100,7 +103,13 @@ impl Timeline<'_> {
     fn data(&self) -> String {
         let mut data = String::with_capacity(self.points.len() * 24);
         for (time, value) in self.points {
-            let _ = write!(data, "{:.1},{},{};", self.x(*time), (self.time)(*time), (self.value)(*value).replace(',', "\u{202f}"));
+            let _ = write!(
+                data,
+                "{:.1},{},{};",
+                self.x(*time),
+                (self.time)(*time),
+                (self.value)(*value).replace(',', "\u{202f}")
+            );
         }
         data
     }
@@ -110,7 +119,11 @@ impl Timeline<'_> {
         let top = self.top();
         let mut bins = [0_u32; BINS];
         for (_, value) in self.points {
-            #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a value is from 0 to top")]
+            #[expect(
+                clippy::cast_possible_truncation,
+                clippy::cast_sign_loss,
+                reason = "a value is from 0 to top"
+            )]
             let bin = (value / top * BINS as f64) as usize;
             bins[bin.min(BINS - 1)] += 1;
         }

@@ -199,8 +199,7 @@ impl Store {
     }
 
     fn job_started(&mut self, job: u64, batch: Time, output: usize, time: Time) {
-        let record =
-            JobRecord { id: job, output, start: time, end: None, error: None, stages: Vec::new() };
+        let record = JobRecord { id: job, output, start: time, end: None, error: None, stages: Vec::new() };
         self.running_jobs.insert(job, batch);
         match self.batches.get_mut(&batch) {
             Some(batch) => {

@@ -205,7 +205,8 @@ impl StageRecord {
             self.records += task.records;
         }
         for run in &task.operators {
-            let same = |other: &&mut OperatorRun| other.stream == run.stream && other.operator == run.operator;
+            let same =
+                |other: &&mut OperatorRun| other.stream == run.stream && other.operator == run.operator;
             match self.operators.iter_mut().find(same) {
                 Some(other) => other.micros += run.micros,
                 None => self.operators.push(run.clone()),

@@ -5,7 +5,7 @@ use dstreams_monitor::{BatchRecord, JobRecord, StageRecord, Store, format};
 use dstreams_streaming::{InputInfo, Time, event::OutputOperationInfo};
 use maud::{Markup, html};
 
-use super::{Clock, Problem, bad_request, failure, length_or_dash, whole};
+use super::{Clock, Problem, bad_request, failure, length_or_dash, shortened, whole};
 use crate::{chart::progress, query::Query, ui::App};
 
 pub(super) fn page(app: &App, query: &Query) -> Result<Markup, Problem> {
@@ -15,7 +15,10 @@ pub(super) fn page(app: &App, query: &Query) -> Result<Markup, Problem> {
         let time = time.map_err(|_| bad_request(store, &format!("Batch {id} does not exist")))?;
         let clock = Clock::of(store);
         let batch = store.batch(time).ok_or_else(|| {
-            bad_request(store, &format!("Batch {} does not exist, or it is no longer kept", clock.batch(time)))
+            bad_request(
+                store,
+                &format!("Batch {} does not exist, or it is no longer kept", clock.batch(time)),
+            )
         })?;
         let title = format!("Batch {}", clock.batch(time));
         Ok(whole(store, "Streaming", &title, &content(store, batch, &clock)))
@@ -144,7 +147,9 @@ fn outputs(batch: &BatchRecord) -> Markup {
 
 fn output_cells(output: &OutputOperationInfo, rows: usize) -> Markup {
     let status = match (&output.failure_reason, output.end_time) {
-        (Some(reason), _) => format!("Failed due to error: {}", reason.lines().next().unwrap_or_default()),
+        (Some(reason), _) => {
+            format!("Failed due to error: {}", shortened(reason.lines().next().unwrap_or_default()))
+        }
         (None, Some(_)) => "Succeeded".to_owned(),
         (None, None) => "-".to_owned(),
     };
@@ -177,7 +182,8 @@ fn error(output: &OutputOperationInfo, job: Option<&JobRecord>) -> Markup {
         Some(job) => job.error.as_deref(),
         None => output.failure_reason.as_deref(),
     };
-    let id = job.map_or_else(|| format!("error-{}", output.id), |job| format!("error-{}-{}", output.id, job.id));
+    let id =
+        job.map_or_else(|| format!("error-{}", output.id), |job| format!("error-{}-{}", output.id, job.id));
     html! { @if let Some(reason) = reason { (failure(&id, reason)) } }
 }
 
@@ -197,7 +203,7 @@ fn stage(store: &Store, job: &JobRecord, number: usize, stage: &StageRecord) -> 
     html! {
         div.stage.failed[stage.error.is_some()] {
             h5 {
-                "Stage " (number + 1) ": " (stage.name) @if stage.shuffle { span.small { " → shuffle" } }
+                span { "Stage " (number + 1) ": " (stage.name) @if stage.shuffle { span.small { " → shuffle" } } }
                 span.number { (length_or_dash(took)) }
             }
             ul.facts {

@@ -12,7 +12,8 @@ pub(super) fn page(app: &App, _: &Query) -> Result<Markup, Problem> {
 }
 
 fn content(store: &Store) -> Markup {
-    let (set, default): (Vec<_>, Vec<_>) = store.application().settings.iter().partition(|setting| setting.set);
+    let (set, default): (Vec<_>, Vec<_>) =
+        store.application().settings.iter().partition(|setting| setting.set);
     html! {
         h3 { "Environment" }
         p.since { "Secrets are masked. Every key is described in the documentation of the configuration." }

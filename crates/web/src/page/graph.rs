@@ -88,7 +88,8 @@ fn drawing(nodes: &[Node], all: u64) -> Markup {
     let layout = layout(&parents);
     let width = layout.columns as f64 * ROOM.0 + 10.0;
     let height = layout.layers as f64 * ROOM.1;
-    let middle = |place: (f64, usize)| (place.0 * ROOM.0 + ROOM.0 / 2.0, place.1 as f64 * ROOM.1 + ROOM.1 / 2.0);
+    let middle =
+        |place: (f64, usize)| (place.0 * ROOM.0 + ROOM.0 / 2.0, place.1 as f64 * ROOM.1 + ROOM.1 / 2.0);
     let edges = layout.edges.iter().map(|(from, to, passed)| {
         let (x, y) = middle(layout.nodes[*from]);
         let mut path = format!("M{x:.0} {:.0}", y + NODE.1 / 2.0);
@@ -115,10 +116,10 @@ fn drawing(nodes: &[Node], all: u64) -> Markup {
                     title { (node.title) "\n" (node.detail) "\n" (format::micros(node.micros)) }
                     rect width=(NODE.0) height=(NODE.1) rx="8" {}
                     rect.heat width=(NODE.0) height=(NODE.1) rx="8" style={ "opacity:" (format!("{:.2}", heat(node.micros, all))) } {}
-                    text.title x="12" y="22" { (cut(&node.title, 20)) }
-                    text.detail x="12" y="40" { (cut(&node.detail, 26)) }
+                    text.title x="12" y="22" { (cut(&node.title, 22)) }
+                    text.detail x="12" y="40" { (cut(&node.detail, if node.micros > 0 { 19 } else { 28 })) }
                     @if node.micros > 0 && all > 0 {
-                        text.share x=(NODE.0 - 10.0) y="22" text-anchor="end" { (share(node.micros, all)) }
+                        text.share x=(NODE.0 - 10.0) y="40" text-anchor="end" { (share(node.micros, all)) }
                     }
                 }
             }

@@ -81,13 +81,15 @@ fn ordered(slots: &[Slot]) -> Vec<Vec<usize>> {
     }
     for sweep in 0..SWEEPS {
         let down = sweep % 2 == 0;
-        let order: Vec<usize> = if down { (1..count).collect() } else { (0..count.saturating_sub(1)).rev().collect() };
+        let order: Vec<usize> =
+            if down { (1..count).collect() } else { (0..count.saturating_sub(1)).rev().collect() };
         for layer in order {
             let fixed = if down { &layers[layer - 1] } else { &layers[layer + 1] };
             let at: BTreeMap<usize, usize> = fixed.iter().enumerate().map(|(at, slot)| (*slot, at)).collect();
             let middle = |slot: usize, now: usize| {
                 let linked = if down { &slots[slot].above } else { &slots[slot].below };
-                let linked: Vec<f64> = linked.iter().filter_map(|other| at.get(other)).map(|at| *at as f64).collect();
+                let linked: Vec<f64> =
+                    linked.iter().filter_map(|other| at.get(other)).map(|at| *at as f64).collect();
                 if linked.is_empty() { now as f64 } else { linked.iter().sum::<f64>() / linked.len() as f64 }
             };
             let mut keyed: Vec<(f64, usize)> =
@@ -115,7 +117,8 @@ mod tests {
     fn a_long_edge_passes_beside_what_is_between() {
         // 0 → 1 → 2 → 3, and 0 → 3.
         let layout = layout(&[vec![], vec![0], vec![1], vec![2, 0]]);
-        let long = layout.edges.iter().find(|(from, to, _)| (*from, *to) == (0, 3)).map(|(_, _, passed)| passed);
+        let long =
+            layout.edges.iter().find(|(from, to, _)| (*from, *to) == (0, 3)).map(|(_, _, passed)| passed);
         let passed = long.expect("the edge is drawn");
         assert_eq!(passed.iter().map(|(_, layer)| *layer).collect::<Vec<_>>(), [1, 2]);
         assert!(passed.iter().all(|place| !layout.nodes.contains(place)), "{layout:?}");

@@ -85,7 +85,8 @@ fn logo() -> Markup {
 
 /// A page that says what is wrong with the request.
 fn bad_request(store: &Store, text: &str) -> Problem {
-    let main = html! { h3 { "This cannot be shown" } p { (text) } p { a href="/streaming/" { "To all batches" } } };
+    let main =
+        html! { h3 { "This cannot be shown" } p { (text) } p { a href="/streaming/" { "To all batches" } } };
     Problem { status: StatusCode::BAD_REQUEST, page: whole(store, "", "Error", &main) }
 }
 
@@ -138,6 +139,15 @@ fn length_or_dash(length: Option<Duration>) -> Markup {
     match length {
         Some(length) => html! { (crate::chart::glued(&format::length(length))) },
         None => html! { "-" },
+    }
+}
+
+/// A text of no more than a hundred characters.
+fn shortened(text: &str) -> String {
+    if text.chars().count() > 100 {
+        format!("{}…", text.chars().take(97).collect::<String>())
+    } else {
+        text.to_owned()
     }
 }
 

@@ -9,7 +9,7 @@ use dstreams_monitor::{
 use dstreams_streaming::{Duration, Time};
 use maud::{Markup, html};
 
-use super::{Clock, Problem, banner, table::TABLES, tiles::tiles, whole};
+use super::{Clock, Problem, banner, shortened, table::TABLES, tiles::tiles, whole};
 use crate::{chart::Timeline, query::Query, ui::App};
 
 pub(super) fn page(app: &App, query: &Query) -> Result<Markup, Problem> {
@@ -87,7 +87,8 @@ fn statistics_table(store: &Store, clock: &Clock) -> Markup {
     let time = |millis: i64| clock.short(millis);
     let interval = store.interval();
     let limit = (interval.as_millis() as f64, format!("interval {}", format::length(interval)));
-    let timeline = |title, points, value| Timeline { title, points, marked: &[], limit: None, value, time: &time };
+    let timeline =
+        |title, points, value| Timeline { title, points, marked: &[], limit: None, value, time: &time };
     let numbers = statistics(store);
     html! {
         table #stat-table {
@@ -197,14 +198,5 @@ fn input(store: &Store, stream: &InputStream, clock: &Clock) -> Markup {
             (timeline.line())
             (timeline.histogram())
         }
-    }
-}
-
-/// A text of no more than a hundred characters.
-fn shortened(text: &str) -> String {
-    if text.chars().count() > 100 {
-        format!("{}…", text.chars().take(97).collect::<String>())
-    } else {
-        text.to_owned()
     }
 }

@@ -25,7 +25,10 @@ const COLUMNS: &[Column] = &[
         name: "Scheduling Delay",
         order: |a, b| a.info.scheduling_delay().cmp(&b.info.scheduling_delay()),
     },
-    Column { name: "Processing Time", order: |a, b| a.info.processing_delay().cmp(&b.info.processing_delay()) },
+    Column {
+        name: "Processing Time",
+        order: |a, b| a.info.processing_delay().cmp(&b.info.processing_delay()),
+    },
     Column { name: "Total Delay", order: |a, b| a.info.total_delay().cmp(&b.info.total_delay()) },
 ];
 
@@ -63,7 +66,10 @@ pub(super) const TABLES: &[BatchTable] = &[
         phase: Phase::Completed,
         columns: 5,
         title: |store, rows| {
-            format!("Completed Batches (last {rows} out of {})", format::count(store.totals().completed_batches))
+            format!(
+                "Completed Batches (last {rows} out of {})",
+                format::count(store.totals().completed_batches)
+            )
         },
     },
 ];
@@ -131,7 +137,9 @@ impl BatchTable {
     fn address(&self, sort: &str, descending: bool, page: usize, page_size: usize) -> String {
         let id = self.id;
         let sort = encode(sort);
-        format!("/streaming/?{id}.sort={sort}&{id}.desc={descending}&{id}.page={page}&{id}.pageSize={page_size}#{id}")
+        format!(
+            "/streaming/?{id}.sort={sort}&{id}.desc={descending}&{id}.page={page}&{id}.pageSize={page_size}#{id}"
+        )
     }
 
     fn heading(&self, column: &Column, wish: &Wish<'_>) -> Markup {

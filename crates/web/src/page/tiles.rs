@@ -52,8 +52,12 @@ pub(super) fn tiles(store: &Store, now: Time) -> Markup {
         let age = lag.oldest.map(|age| format!("oldest {}", format::length(Duration::from_millis(age))));
         let behind = lag.records.map_or_else(|| "unknown".to_owned(), format::count);
         tiles.push(
-            Tile::new(format!("Lag of {}", input_name(store, lag.stream_id)), behind, age.unwrap_or_default())
-                .history(lag.history),
+            Tile::new(
+                format!("Lag of {}", input_name(store, lag.stream_id)),
+                behind,
+                age.unwrap_or_default(),
+            )
+            .history(lag.history),
         );
     }
     for limit in limits {
@@ -72,8 +76,12 @@ pub(super) fn tiles(store: &Store, now: Time) -> Markup {
         });
         let bytes = state.snapshot_bytes.map(|bytes| format!("snapshot {}", format::bytes(bytes)));
         let more: Vec<String> = growth.into_iter().chain(bytes).collect();
-        let keys = state.keys.map_or_else(|| "not counted".to_owned(), |keys| format!("{} keys", format::count(keys)));
-        tiles.push(Tile::new(format!("State {}", state.operator), keys, more.join(" · ")).history(state.history));
+        let keys = state
+            .keys
+            .map_or_else(|| "not counted".to_owned(), |keys| format!("{} keys", format::count(keys)));
+        tiles.push(
+            Tile::new(format!("State {}", state.operator), keys, more.join(" · ")).history(state.history),
+        );
     }
     if let Some(checkpoint) = checkpoint {
         let age = format::length(Duration::from_millis(checkpoint.age.max(0)));

@@ -81,12 +81,13 @@ pub(crate) fn add_routes(mut router: Router<Arc<App>>) -> Router<Arc<App>> {
             Method::Post => MethodFilter::POST,
         };
         for path in paths(endpoint) {
-            let handler =
-                move |State(app): State<Arc<App>>, path: RawPathParams, RawQuery(query): RawQuery| async move {
-                    let path = path.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
-                    let query = Query::parse(query.as_deref().unwrap_or_default());
-                    respond(endpoint, &app, &Asked { path, query })
-                };
+            let handler = move |State(app): State<Arc<App>>,
+                                path: RawPathParams,
+                                RawQuery(query): RawQuery| async move {
+                let path = path.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+                let query = Query::parse(query.as_deref().unwrap_or_default());
+                respond(endpoint, &app, &Asked { path, query })
+            };
             router = router.route(&path, on(filter, handler));
         }
     }

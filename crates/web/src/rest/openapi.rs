@@ -41,9 +41,8 @@ pub(crate) fn describe() -> Value {
 
 fn operation(endpoint: &Endpoint, path: &str, schema: &Value) -> Value {
     let in_path = path.split('/').filter_map(|part| part.strip_prefix('{')?.strip_suffix('}'));
-    let in_path = in_path.map(|name| {
-        json!({ "name": name, "in": "path", "required": true, "schema": { "type": "string" } })
-    });
+    let in_path = in_path
+        .map(|name| json!({ "name": name, "in": "path", "required": true, "schema": { "type": "string" } }));
     let in_query = endpoint.query.iter().map(|(name, meaning)| {
         json!({
             "name": name, "in": "query", "description": meaning, "explode": true,

@@ -67,7 +67,10 @@ pub(crate) fn run(options: &Options) -> Result<(), Box<dyn Error>> {
 
     let ui = super::web_ui(&ssc)?;
     let watched = super::watched_at(ui.as_ref());
-    println!("Counting words of {source}, a batch every {}. Ctrl-C to stop.{watched}\n", ssc.batch_interval());
+    println!(
+        "Counting words of {source}, a batch every {}. Ctrl-C to stop.{watched}\n",
+        ssc.batch_interval()
+    );
     ssc.start()?;
     watch_errors(&ssc, ends);
 
