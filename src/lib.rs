@@ -27,6 +27,8 @@ pub mod log;
 mod watched;
 
 #[cfg(feature = "web")]
+pub use dstreams_metrics as metrics;
+#[cfg(feature = "web")]
 pub use dstreams_monitor as monitor;
 #[cfg(feature = "postgres")]
 pub use dstreams_postgres as postgres;

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-//! What `run` adds to a program so that it can be watched: the web UI.
+//! What `run` adds to a program so that it can be watched: the web UI, and reports of metrics.
 
+use std::sync::Arc;
+
+use dstreams_monitor::{Monitor, Reporter};
 use dstreams_streaming::{Config, Error, Result, StreamingContext, config::keys};
 use dstreams_web::WebUi;
 
@@ -8,15 +11,27 @@ use dstreams_web::WebUi;
 #[derive(Default)]
 pub(crate) struct Watched {
     ui: Option<WebUi>,
+    reporter: Option<Reporter>,
 }
 
 impl Watched {
-    /// Serves the web UI of a context that is about to be started.
+    /// Watches a context that is about to be started, as its configuration says.
     pub(crate) fn start(&mut self, context: &StreamingContext) -> Result<()> {
         if !is_run(context.config()) {
             return Ok(());
         }
-        self.ui = match WebUi::start(context) {
+        let plan = Monitor::metrics_plan(context.config()).map_err(Error::user)?;
+        for unused in &plan.unused {
+            tracing::warn!("{} has no effect: {}", unused.key, unused.reason);
+        }
+        let wants_ui = context.config().get(&keys::UI_ENABLED);
+        if !wants_ui && plan.sinks.is_empty() {
+            return Ok(());
+        }
+        let monitor = Monitor::attach(context).map_err(Error::user)?;
+        let clock = Arc::clone(context.clock());
+        self.reporter = Reporter::start(&monitor, clock, plan.sinks).map_err(Error::user)?;
+        self.ui = match WebUi::of(context, monitor) {
             Ok(ui) => ui,
             // A program works without its pages. A token that is missing is another matter.
             Err(error @ dstreams_web::Error::NoPort { .. }) => {

@@ -73,8 +73,7 @@ pub fn micros(micros: u64) -> String {
 
 fn digits(value: f64, places: usize) -> String {
     let text = format!("{value:.places$}");
-    let text = text.trim_end_matches('0').trim_end_matches('.');
-    text.to_owned()
+    if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_owned() } else { text }
 }
 
 /// A length in words, its two largest units: `12 minutes 5 seconds`.
@@ -217,7 +216,7 @@ mod tests {
     fn numbers_are_short_and_lose_nothing_that_matters() {
         assert_eq!([0, 999, 1000, 1_234_567].map(count), ["0", "999", "1,000", "1,234,567"]);
         assert_eq!([0.0, 0.25, 3.44, 20_400.4].map(rate), ["0", "0.25", "3.4", "20,400"]);
-        assert_eq!([0, 1023, 1536, 268_435_456].map(bytes), ["0 B", "1023 B", "1.5 KiB", "256 MiB"]);
+        assert_eq!([0, 1023, 1536, 104_857_600].map(bytes), ["0 B", "1023 B", "1.5 KiB", "100 MiB"]);
         assert_eq!([7, 1_500, 12_000].map(micros), ["7 µs", "1.5 ms", "12 ms"]);
     }
 

@@ -3,15 +3,20 @@
 //! REST show, a verdict in words, and the log from which an application that has ended is shown again.
 #![forbid(unsafe_code)]
 
+mod error;
 mod event;
 pub mod format;
+mod metrics;
 mod monitor;
+mod reporter;
 mod store;
 pub mod verdict;
 pub mod view;
 
+pub use error::{Error, Result};
 pub use event::{Application, EngineStep, Event, OperatorRun, Setting, TaskRun};
 pub use monitor::{Change, Monitor};
+pub use reporter::Reporter;
 pub use store::{
     BatchRecord, DeadLetterCount, JobRecord, Limits, Phase, Series, Spread, StageRecord, Store, Told, Totals,
 };

@@ -2,6 +2,7 @@
 //! `Monitor`: listens to a context and its engine, and keeps a store up to date on a thread of its own.
 
 use std::{
+    collections::BTreeMap,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -10,9 +11,10 @@ use std::{
 };
 
 use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
+use dstreams_metrics::{Plan, Registry, Snapshot, Value};
 use dstreams_rdd::event::{EngineEvent, EngineListener};
 use dstreams_streaming::{
-    StreamingContext, StreamingListener, Time,
+    Config, StreamingContext, StreamingListener, Time,
     clock::Clock,
     config::keys,
     event::{StreamingEvent, running_output},
@@ -20,7 +22,9 @@ use dstreams_streaming::{
 use parking_lot::{Mutex, RwLock};
 
 use crate::{
+    error::Result,
     event::{Application, EngineStep, Event, OperatorRun, Setting, TaskRun},
+    metrics, reporter,
     store::{Limits, Store},
 };
 
@@ -55,6 +59,7 @@ type Subscriber = Box<dyn Fn(Change) + Send + Sync>;
 pub struct Monitor {
     shared: Arc<Shared>,
     clock: Arc<dyn Clock>,
+    namespace: Option<String>,
     queue: Mutex<Option<Sender<Message>>>,
     thread: Mutex<Option<JoinHandle<()>>>,
     dropped: AtomicU64,
@@ -73,14 +78,15 @@ enum Message {
 
 impl Monitor {
     /// Listens to `context` from now on, usually before its start.
-    pub fn attach(context: &StreamingContext) -> std::io::Result<Arc<Self>> {
+    pub fn attach(context: &StreamingContext) -> Result<Arc<Self>> {
         let config = context.config();
         let limits = Limits {
             batches: config.get(&keys::UI_RETAINED_BATCHES),
             jobs: config.get(&keys::UI_RETAINED_JOBS),
             stages: config.get(&keys::UI_RETAINED_STAGES),
         };
-        let monitor = Self::start(Store::new(limits), Arc::clone(context.clock()))?;
+        let namespace = config.get(&keys::METRICS_NAMESPACE);
+        let monitor = Self::start(Store::new(limits), Arc::clone(context.clock()), namespace)?;
         monitor.tell(Event::Engine(EngineStep::Application(application(context))));
         context.add_listener(Arc::clone(&monitor) as Arc<dyn StreamingListener>);
         context.rdd_context().events().add(Arc::clone(&monitor) as Arc<dyn EngineListener>);
@@ -89,22 +95,23 @@ impl Monitor {
 
     /// A monitor of a store that nothing is heard of any more.
     pub fn of(store: Store, clock: Arc<dyn Clock>) -> Arc<Self> {
-        Arc::new(Self::idle(store, clock))
+        Arc::new(Self::idle(store, clock, None))
     }
 
-    fn idle(store: Store, clock: Arc<dyn Clock>) -> Self {
+    fn idle(store: Store, clock: Arc<dyn Clock>, namespace: Option<String>) -> Self {
         Self {
             shared: Arc::new(Shared { store: RwLock::new(store), subscribers: RwLock::default() }),
             clock,
+            namespace,
             queue: Mutex::default(),
             thread: Mutex::default(),
             dropped: AtomicU64::new(0),
         }
     }
 
-    fn start(store: Store, clock: Arc<dyn Clock>) -> std::io::Result<Arc<Self>> {
+    fn start(store: Store, clock: Arc<dyn Clock>, namespace: Option<String>) -> Result<Arc<Self>> {
         let (queue, messages) = bounded(CAPACITY);
-        let monitor = Self::idle(store, clock);
+        let monitor = Self::idle(store, clock, namespace);
         let shared = Arc::clone(&monitor.shared);
         let thread = std::thread::Builder::new()
             .name("dstreams-monitor".to_owned())
@@ -122,6 +129,27 @@ impl Monitor {
     /// The time now on the clock of the context.
     pub fn now(&self) -> Time {
         self.clock.now()
+    }
+
+    /// The values of all metrics now: those of the context, and those of [`Registry::global`].
+    pub fn metrics(&self) -> Snapshot {
+        let namespace = self.namespace.as_deref();
+        self.read(|store| metrics::snapshot(store, namespace, Registry::global(), self.now()))
+    }
+
+    /// The same without labels, by full name.
+    pub fn values(&self) -> BTreeMap<String, Value> {
+        self.metrics().flat(&self.metrics_prefix())
+    }
+
+    /// What stands before the names of metrics with labels where there are no labels.
+    pub fn metrics_prefix(&self) -> String {
+        self.read(|store| metrics::flat_prefix(store, self.namespace.as_deref()))
+    }
+
+    /// The sinks and paths that a configuration asks for.
+    pub fn metrics_plan(config: &Config) -> Result<Plan> {
+        Ok(reporter::settings(config)?.plan()?)
     }
 
     /// Calls `subscriber` after each change, on the thread of the monitor.

@@ -92,7 +92,7 @@ const SKEWED: f64 = 4.0;
 /// ```
 /// use dstreams_monitor::verdict::{RecentBatch, Situation, verdict};
 /// use dstreams_streaming::{Time, time::{milliseconds, seconds}};
-/// let batch = |s| RecentBatch { time: Time::from_millis(s * 1000), processing: milliseconds(340), ..Default::default() };
+/// let batch = |s: i64| RecentBatch { time: Time::from_millis(s * 1000), processing: milliseconds(340), ..Default::default() };
 /// let situation = Situation { interval: seconds(1), recent: vec![batch(1), batch(2)], ..Default::default() };
 /// assert_eq!(verdict(&situation, &jiff::tz::TimeZone::UTC).headline, "Keeps up: 34 % busy.");
 /// ```
@@ -199,9 +199,11 @@ pub fn busy(situation: &Situation) -> f64 {
 /// What takes the time, and what can be done.
 fn why(situation: &Situation) -> String {
     let interval = length(situation.interval);
-    let longest = situation.recent.iter().rev().take(5).max_by_key(|batch| batch.processing);
-    let Some((batch, slowest)) = longest.and_then(|batch| Some((batch, batch.slowest.as_ref()?))) else {
-        let processing = longest.map_or(Duration::ZERO, |batch| batch.processing);
+    let last = &situation.recent[situation.recent.len().saturating_sub(5)..];
+    // The newest of those that took as long.
+    let longest = last.iter().filter_map(|batch| Some((batch, batch.slowest.as_ref()?)));
+    let Some((batch, slowest)) = longest.max_by_key(|(batch, _)| batch.processing) else {
+        let processing = last.iter().map(|batch| batch.processing).max().unwrap_or_default();
         return format!("a batch takes {} of an interval of {interval}.", length(processing));
     };
     let what = match slowest.stage {

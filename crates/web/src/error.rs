@@ -39,6 +39,9 @@ pub enum Error {
         /// What was set.
         text: String,
     },
+    /// The application cannot be watched.
+    #[error(transparent)]
+    Monitor(#[from] dstreams_monitor::Error),
     /// The system does not give what it takes.
     #[error("cannot start the web UI: {0}")]
     System(#[source] Arc<io::Error>),

@@ -9,6 +9,7 @@ mod access;
 mod chart;
 mod error;
 mod live;
+mod metrics;
 mod page;
 mod query;
 mod rest;

@@ -20,7 +20,7 @@ use tokio::sync::oneshot;
 use crate::{
     access::{Access, guard},
     error::Result,
-    page,
+    metrics, page,
     query::Query,
     rest,
     ui::App,
@@ -87,6 +87,7 @@ fn routes(app: Arc<App>) -> Router {
             router = router.route(path, get(handler));
         }
     }
+    let router = metrics::add_routes(router, &app.metrics);
     rest::add_routes(router).with_state(app)
 }
 

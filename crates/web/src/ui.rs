@@ -6,6 +6,7 @@ use std::{
     sync::Arc,
 };
 
+use dstreams_metrics::Paths;
 use dstreams_monitor::Monitor;
 use dstreams_rdd::RddContext;
 use dstreams_streaming::{Config, StreamingContext, config::keys};
@@ -38,6 +39,8 @@ pub struct WebUi {
 pub(crate) struct App {
     pub(crate) monitor: Arc<Monitor>,
     pub(crate) live: Live,
+    /// Where metrics are served.
+    pub(crate) metrics: Paths,
     /// By it the context is found that runs, if one does.
     pub(crate) engine: Option<RddContext>,
 }
@@ -46,28 +49,29 @@ impl WebUi {
     /// Listens to a context and serves its pages where the configuration says; nothing if that says not to
     /// (`spark.ui.enabled`). Call it before the start of the context.
     pub fn start(context: &StreamingContext) -> Result<Option<Self>> {
-        let config = context.config();
-        if !config.get(&keys::UI_ENABLED) {
+        if !context.config().get(&keys::UI_ENABLED) {
             return Ok(None);
         }
-        let (listener, access) = listen(config)?;
-        let monitor = Monitor::attach(context)?;
-        Self::serve(listener, access, monitor, Some(context.rdd_context().clone())).map(Some)
+        Self::of(context, Monitor::attach(context)?)
+    }
+
+    /// As [`start`](Self::start), with a monitor that listens to the context already.
+    pub fn of(context: &StreamingContext, monitor: Arc<Monitor>) -> Result<Option<Self>> {
+        if !context.config().get(&keys::UI_ENABLED) {
+            return Ok(None);
+        }
+        Self::serve(context.config(), monitor, Some(context.rdd_context().clone())).map(Some)
     }
 
     /// Serves what `monitor` knows, where `config` says.
     pub fn show(monitor: Arc<Monitor>, config: &Config) -> Result<Self> {
-        let (listener, access) = listen(config)?;
-        Self::serve(listener, access, monitor, None)
+        Self::serve(config, monitor, None)
     }
 
-    fn serve(
-        listener: TcpListener,
-        access: Access,
-        monitor: Arc<Monitor>,
-        engine: Option<RddContext>,
-    ) -> Result<Self> {
-        let app = App { live: Live::of(&monitor), monitor: Arc::clone(&monitor), engine };
+    fn serve(config: &Config, monitor: Arc<Monitor>, engine: Option<RddContext>) -> Result<Self> {
+        let metrics = Monitor::metrics_plan(config)?.paths;
+        let (listener, access) = listen(config)?;
+        let app = App { live: Live::of(&monitor), monitor: Arc::clone(&monitor), metrics, engine };
         let server = Server::start(listener, access, Arc::new(app))?;
         Ok(Self { monitor, server })
     }

@@ -246,6 +246,11 @@ impl Store {
         pairs
     }
 
+    /// Jobs that have begun and not ended, as far as is known.
+    pub fn unfinished_jobs(&self) -> usize {
+        self.running_jobs.len()
+    }
+
     /// What the operators of each stream took over the last batches, in microseconds.
     pub fn spent(&self, batches: usize) -> BTreeMap<Option<u64>, u64> {
         let mut sums = BTreeMap::new();

@@ -10,7 +10,6 @@ pub(super) fn feature(key: &str) -> Option<&'static str> {
 
 /// A name stands for the key itself and for all keys below it.
 pub(super) const PLANNED: &[(&str, &str)] = &[
-    ("spark.metrics.namespace", "metrics"),
     ("spark.network.timeout", "Kafka sources"),
     ("spark.streaming.backpressure.enabled", "backpressure"),
     ("spark.streaming.backpressure.pid", "backpressure"),

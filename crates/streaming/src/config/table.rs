@@ -222,5 +222,13 @@ table! {
             "Whether the numbers of executors are served in the text format of Prometheus.";
         METRICS_NAMESPACE: Option<String>, "spark.metrics.namespace", TextForm::Any, unset_means "the application id",
             "First part of the name of each metric.";
+        METRICS_CONF: Option<String>, "spark.metrics.conf", TextForm::Any, unset_means "no file",
+            "A file of the form of metrics.properties, which says where metrics are reported. Its keys may also be given under `spark.metrics.conf.`, such as `spark.metrics.conf.*.sink.csv.class`.";
+        EVENT_LOG_ENABLED: bool, "spark.eventLog.enabled", (), default_to "false",
+            "Whether what pages and REST show is also kept on disk, for `dstreams history`.";
+        EVENT_LOG_DIR: String, "spark.eventLog.dir", TextForm::Any, default_to "/tmp/dstreams-events",
+            "The directory that holds a directory per run of an application.";
+        EVENT_LOG_MAX_SIZE: ByteSize, "dstreams.eventLog.maxSize", AtLeast(ByteSize::from_bytes(1 << 20)), default_to "256m",
+            "How much one run keeps on disk; beyond that its oldest batches go.";
     }
 }

@@ -2,17 +2,30 @@
 //! An application to look at: it counts words, on a manual clock, and fails when it is told to.
 #![allow(dead_code, reason = "not every test needs all of it")]
 
-use std::sync::{
-    Arc, Mutex,
-    atomic::{AtomicBool, AtomicU64, Ordering},
-    mpsc::{Receiver, channel},
+use std::{
+    io::{Read as _, Write as _},
+    net::TcpStream,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+        mpsc::{Receiver, channel},
+    },
 };
 
-use dstreams_streaming::{Config, testing::TestContext, time::seconds};
+use dstreams_monitor::Store;
+use dstreams_streaming::{Config, event::GraphInfo, testing::TestContext, time::seconds};
 use dstreams_web::WebUi;
 
+/// What a server has answered.
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) kind: String,
+    pub(crate) head: String,
+    pub(crate) body: String,
+}
+
 /// A running application with its pages.
-pub struct Shop {
+pub(crate) struct Shop {
     test: TestContext,
     ui: WebUi,
     fails: Arc<AtomicBool>,
@@ -22,12 +35,12 @@ pub struct Shop {
 
 impl Shop {
     /// An application with an input, a state and two outputs.
-    pub fn open() -> Self {
+    pub(crate) fn open() -> Self {
         Self::with(&[])
     }
 
     /// As [`open`](Self::open), with more settings.
-    pub fn with(settings: &[(&str, &str)]) -> Self {
+    pub(crate) fn with(settings: &[(&str, &str)]) -> Self {
         let (test, ui) = parts(settings);
         let fails = Arc::new(AtomicBool::new(false));
         let sales =
@@ -62,7 +75,7 @@ impl Shop {
     }
 
     /// Two outputs that run two jobs each; one task of the last job fails, and the program goes on.
-    pub fn of_two_outputs_with_two_jobs_each() -> Self {
+    pub(crate) fn of_two_outputs_with_two_jobs_each() -> Self {
         let (test, ui) = parts(&[]);
         let numbers = test.input_with(vec![Some(vec![1, 2, 3, 4])], 4);
         numbers.for_each_rdd(|rdd, _| {
@@ -80,39 +93,87 @@ impl Shop {
     }
 
     /// Runs batches, and waits until the pages know of them.
-    pub fn run(&self, batches: usize) {
+    pub(crate) fn run(&self, batches: usize) {
         for _ in 0..batches {
             // A batch that fails is what some tests want to see.
             let _ran = self.test.run(1);
         }
         let wanted = self.ran.fetch_add(batches as u64, Ordering::SeqCst) + batches as u64;
-        while self.ui.monitor().read(|store| store.totals().completed_batches) < wanted {
+        while !self.ui.monitor().read(|store| is_known(store, wanted)) {
             self.changed.recv().expect("the monitor lives");
         }
     }
 
     /// Makes the next batch fail.
-    pub fn fail_next(&self) {
+    pub(crate) fn fail_next(&self) {
         self.fails.store(true, Ordering::SeqCst);
     }
 
     /// The time of the last batch, in milliseconds.
-    pub fn batch_time(&self) -> i64 {
+    pub(crate) fn batch_time(&self) -> i64 {
         self.ui.monitor().read(|store| store.last_completed().map_or(0, |batch| batch.time().as_millis()))
     }
 
     /// The address of a page.
-    pub fn url(&self, path: &str) -> String {
+    pub(crate) fn url(&self, path: &str) -> String {
         format!("{}{path}", self.ui.url())
     }
 
-    pub fn ui(&self) -> &WebUi {
+    /// A path below that of the application.
+    pub(crate) fn path(&self, path: &str) -> String {
+        format!("/api/v1/applications/local-0/streaming/{path}")
+    }
+
+    /// What a path below that of the application gives.
+    pub(crate) fn json(&self, path: &str) -> serde_json::Value {
+        let answer = self.get(&self.path(path));
+        assert_eq!((answer.status, answer.kind.as_str()), (200, "application/json"), "{path}");
+        serde_json::from_str(&answer.body).expect("it is JSON")
+    }
+
+    pub(crate) fn get(&self, path: &str) -> Answer {
+        self.ask("GET", path, &[])
+    }
+
+    pub(crate) fn ask(&self, method: &str, path: &str, headers: &[&str]) -> Answer {
+        self.ask_as("127.0.0.1", method, path, headers)
+    }
+
+    /// Asks, as a browser does that knows the server by the name `host`.
+    pub(crate) fn ask_as(&self, host: &str, method: &str, path: &str, headers: &[&str]) -> Answer {
+        let mut stream = TcpStream::connect(self.ui.address()).expect("it listens");
+        let headers: String = headers.iter().map(|header| format!("{header}\r\n")).collect();
+        let request =
+            format!("{method} {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n{headers}\r\n");
+        stream.write_all(request.as_bytes()).expect("it reads");
+        let mut text = String::new();
+        stream.read_to_string(&mut text).expect("it answers");
+        let (head, body) = text.split_once("\r\n\r\n").expect("there is a head");
+        let kind = head.lines().find_map(|line| line.strip_prefix("content-type: ")).unwrap_or_default();
+        let status =
+            head.split(' ').nth(1).and_then(|status| status.parse().ok()).expect("there is a status");
+        Answer { status, kind: kind.to_owned(), head: head.to_owned(), body: body.to_owned() }
+    }
+
+    pub(crate) fn ui(&self) -> &WebUi {
         &self.ui
     }
 
-    pub fn test(&self) -> &TestContext {
+    pub(crate) fn test(&self) -> &TestContext {
         &self.test
     }
+}
+
+/// Whether all is known of so many batches: the states are told last. Those of a batch after one that has failed are not.
+fn is_known(store: &Store, batches: u64) -> bool {
+    let has_states = |graph: &GraphInfo| graph.operators.iter().any(|operator| operator.state.is_some());
+    let told = |last| {
+        store.states().values().all(|state| state.last.batch_time == last) && !store.states().is_empty()
+    };
+    let totals = store.totals();
+    let Some((last, graph)) = store.last_completed().zip(store.graph()) else { return batches == 0 };
+    totals.completed_batches >= batches
+        && (totals.failed_batches > 0 || !has_states(graph) || told(last.time()))
 }
 
 fn parts(settings: &[(&str, &str)]) -> (TestContext, WebUi) {
