@@ -22,6 +22,7 @@
 //! program does.
 #![forbid(unsafe_code)]
 
+pub mod exit;
 pub mod log;
 #[cfg(feature = "web")]
 mod watched;
@@ -44,7 +45,7 @@ pub use dstreams_streaming::{
 #[cfg(feature = "web")]
 pub use dstreams_web as web;
 
-/// Runs an application until it fails or is told to stop; its log goes to standard error.
+/// Runs an application until it fails or is told to stop; its log goes to standard error, or where `dstreams.log.file` says.
 ///
 /// Reads the configuration (defaults, then the properties file, the environment and the command line, each over those
 /// before), builds the graph with `build`, starts it, and returns the error that stopped it. The first SIGINT or
@@ -59,10 +60,18 @@ pub use dstreams_web as web;
 /// # Ok::<(), dstreams::Error>(())
 /// ```
 pub fn run(name: &str, build: impl FnOnce(&StreamingContext) -> Result<()>) -> Result<()> {
-    log::to_stderr(log::Level::INFO);
-    // What `main` returns is shown as a value; this says it in words.
-    seen(|watch| streaming::run(name, |ssc| build(ssc).and_then(|()| watch(ssc))))
-        .inspect_err(|error| tracing::error!("{error}"))
+    let run = |watch: &mut dyn FnMut(&StreamingContext) -> Result<()>| {
+        streaming::run(name, |ssc| {
+            log::start(ssc.config()).map_err(Error::user)?;
+            build(ssc)?;
+            watch(ssc)
+        })
+    };
+    seen(run).inspect_err(|error| {
+        // What `main` returns is shown as a value; this says it in words, also where there is no configuration yet.
+        log::to_stderr(log::Level::INFO);
+        tracing::error!("{error}");
+    })
 }
 
 /// As [`run`], with a configuration that has been read already, and without a word on standard error.

@@ -58,6 +58,25 @@ impl InputInfo {
     /// The metadata key of how many files of earlier batches could not be read, since the start of the stream.
     pub const DEAD_FILES: &'static str = "deadFiles";
 
+    /// The metadata key of how many bytes the records take, where the source knows when the batch is made.
+    pub const BYTES: &'static str = "bytes";
+
+    /// The metadata key of the records per second that the source was allowed when the batch was made.
+    pub const RATE_LIMIT: &'static str = "rate limit";
+
+    /// The metadata key of the bytes per second that the source was allowed when the batch was made.
+    pub const BYTES_RATE_LIMIT: &'static str = "rate limit in bytes";
+
+    /// How many bytes the records take, where that is known.
+    pub fn bytes(&self) -> Option<u64> {
+        self.metadata.get(Self::BYTES)?.parse().ok()
+    }
+
+    /// Whether an entry of the metadata says where in the source the input is, and not how it came to be as much as it is.
+    pub(crate) fn is_position(key: &str) -> bool {
+        ![Self::BYTES, Self::RATE_LIMIT, Self::BYTES_RATE_LIMIT].contains(&key)
+    }
+
     /// Input of `records` records and nothing more to say.
     pub fn of_records(records: u64) -> Self {
         Self { records, metadata: BTreeMap::new() }

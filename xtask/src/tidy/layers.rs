@@ -17,6 +17,7 @@ const LAYERS: &[(&str, May)] = &[
     ("dstreams-rdd", May::Only(&[])),
     ("dstreams-wal", May::Only(&[])),
     ("dstreams-streaming", May::Only(&["dstreams-rdd", "dstreams-wal"])),
+    ("dstreams-logging", May::Only(&["dstreams-streaming"])),
     ("dstreams", May::AllBut(&["dstreams-cli", "xtask"])),
     ("dstreams-cli", May::Only(&["dstreams", "dstreams-test-servers"])),
     ("dstreams-test-servers", May::Only(&[])),

@@ -6,7 +6,7 @@ use std::{collections::VecDeque, sync::Arc, thread::JoinHandle};
 use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
 use parking_lot::Mutex;
 
-use super::{keeper::Keeper, progress::Progress, runner::Outcome, tally::Tally};
+use super::{batch_span, keeper::Keeper, progress::Progress, runner::Outcome, tally::Tally};
 use crate::{
     dstream::scope::Scope,
     error::{Error, Result},
@@ -161,6 +161,7 @@ impl Worker {
     }
 
     fn commit(&self, time: Time) -> bool {
+        let _batch = batch_span(time).entered();
         let Making { scope, keeper, .. } = &self.making;
         let begun = scope.clock().now();
         let changed_bytes = match guarded(|| keeper.commit(time)) {

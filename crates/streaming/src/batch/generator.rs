@@ -7,6 +7,7 @@ use crossbeam_channel::{Receiver, Sender, unbounded};
 use parking_lot::Mutex;
 
 use super::{
+    batch_span,
     committer::Committer,
     keeper::Keeper,
     progress::Progress,
@@ -15,7 +16,7 @@ use super::{
 use crate::{
     dstream::scope::Scope,
     error::{Error, Result},
-    event::FailureInfo,
+    event::{FailureInfo, StreamingEvent},
     graph::RunningGraph,
     output::guarded,
     time::Time,
@@ -164,6 +165,7 @@ impl Worker {
         match *message {
             Message::Generate(time) => self.generate(time),
             Message::Rerun(time) => {
+                let _batch = batch_span(time).entered();
                 let rerun = self.make(time);
                 self.generated(time, rerun);
             }
@@ -197,6 +199,7 @@ impl Worker {
     }
 
     fn generate(&self, time: Time) {
+        let _batch = batch_span(time).entered();
         if self.keeping.as_ref().is_some_and(|keeping| keeping.keeper.is_halted()) {
             tracing::warn!(%time, "no batch is made any more after one that has failed; its input waits for the next start");
             self.progress.batch_generated(time);
@@ -221,6 +224,10 @@ impl Worker {
         let halt = |_: &Error| {
             keeper.inspect(|keeper| keeper.halt());
         };
+        let now = self.scope.clock().now();
+        for rate in self.scope.rates().hold_changed(now) {
+            self.scope.bus().post(StreamingEvent::RateUpdated(rate));
+        }
         let batch = Arc::new(self.graph.plan(time).inspect_err(halt)?);
         // What the batch is made of is written down before anything is made of it.
         if let Some(Err(error)) = keeper.map(|keeper| keeper.planned(&batch)) {

@@ -1,7 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 //! How far a context has come: which batches are pending, what went wrong, whether it has stopped. Threads wait here.
 
-use std::collections::BTreeSet;
+use std::{
+    collections::BTreeSet,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
 
 use parking_lot::{Condvar, Mutex};
 
@@ -15,6 +21,8 @@ use crate::{
 #[derive(Default)]
 pub(crate) struct Progress {
     state: Mutex<State>,
+    /// How many batches are pending, for those who only want that.
+    count: Arc<AtomicUsize>,
     changed: Condvar,
 }
 
@@ -38,13 +46,21 @@ struct State {
 }
 
 impl Progress {
+    /// How many batches are pending, at any time.
+    pub(crate) fn count(&self) -> &Arc<AtomicUsize> {
+        &self.count
+    }
+
     pub(crate) fn batch_submitted(&self, time: Time) {
-        self.state.lock().pending.insert(time);
+        let mut state = self.state.lock();
+        state.pending.insert(time);
+        self.count.store(state.pending.len(), Ordering::Relaxed);
     }
 
     pub(crate) fn batch_ended(&self, time: Time) {
         let mut state = self.state.lock();
         state.pending.remove(&time);
+        self.count.store(state.pending.len(), Ordering::Relaxed);
         if state.pending.is_empty() {
             state.idle.drain(..).for_each(|flag| flag.raise());
         }

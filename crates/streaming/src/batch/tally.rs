@@ -61,7 +61,8 @@ impl State {
         for (stream, input) in &batch.inputs {
             let before = self.positions.get(stream);
             let newer = before.is_none_or(|(time, _)| *time < batch.time);
-            let has_something = input.info.records > 0 || !input.info.metadata.is_empty();
+            let has_something =
+                input.info.records > 0 || input.info.metadata.keys().any(|key| InputInfo::is_position(key));
             if newer && (has_something || before.is_none()) {
                 self.positions.insert(*stream, (batch.time, input.info.clone()));
             }

@@ -11,9 +11,6 @@ pub(super) fn feature(key: &str) -> Option<&'static str> {
 /// A name stands for the key itself and for all keys below it.
 pub(super) const PLANNED: &[(&str, &str)] = &[
     ("spark.network.timeout", "Kafka sources"),
-    ("spark.streaming.backpressure.enabled", "backpressure"),
-    ("spark.streaming.backpressure.pid", "backpressure"),
-    ("spark.streaming.backpressure.rateEstimator", "backpressure"),
     ("spark.streaming.dynamicAllocation", "executors on other machines"),
     ("spark.streaming.kafka", "Kafka sources"),
     ("spark.streaming.kinesis", "Kinesis sources"),

@@ -84,6 +84,14 @@ table! {
             "Whether a termination signal lets received data be processed before the program ends.";
         GRACEFUL_STOP_TIMEOUT: Option<Duration>, "spark.streaming.gracefulStopTimeout", MILLIS_ABOVE_ZERO, unset_means "10 batch intervals",
             "How long a graceful stop waits for batches to be generated and finished.";
+        MARKER_PLACED: Option<String>, "dstreams.shutdown.markerPlaced", TextForm::Any, unset_means "none",
+            "A file: when it appears, what has been received is processed and the application stops. The file then has the suffix `.COMPLETED`, or `.INCOMPLETE` if the time was too short, and says what was left.";
+        MARKER_DELETED: Option<String>, "dstreams.shutdown.markerDeleted", TextForm::Any, unset_means "none",
+            "A file that the application puts there at its start: when it is deleted, what has been received is processed and the application stops.";
+        MARKER_INTERVAL: Duration, "dstreams.shutdown.markerInterval", MILLIS_ABOVE_ZERO, default_to "1s",
+            "How often marker files are looked for.";
+        SET_CHECKPOINTS_ASIDE: bool, "dstreams.shutdown.setCheckpointsAside", (), default_to "false",
+            "Whether the checkpoint directory gets a time stamp as its suffix after a stop by a file that was placed, if everything received has been processed: the next start, maybe of another program, begins anew.";
         STOP_ENGINE_BY_DEFAULT: bool, "spark.streaming.stopSparkContextByDefault", (), default_to "true",
             "Whether stopping the streaming context also stops the RDD context when the call does not say.";
     }
@@ -118,6 +126,8 @@ table! {
             "How many blocks may wait to be stored before the receiver has to wait.";
         RECEIVER_MAX_RATE: Option<i64>, "spark.streaming.receiver.maxRate", Bound::None, unset_means "unlimited",
             "Records per second that each receiver may take in; 0 or less is unlimited.";
+        RECEIVER_MAX_BYTES_RATE: Option<ByteSize>, "dstreams.receiver.maxBytesRate", Above(ByteSize::from_bytes(0)), unset_means "unlimited",
+            "Bytes per second that each receiver may take in, as they are stored.";
         RECEIVER_RESTART_DELAY: Duration, "spark.streaming.receiverRestartDelay", MILLIS, default_to "2s",
             "How long a receiver that failed waits before its first restart; it doubles with each further failure.";
         RECEIVER_MAX_RESTART_DELAY: Duration, "dstreams.receiver.maxRestartDelay", MILLIS, default_to "60s",
@@ -166,6 +176,12 @@ table! {
             "Weight of the change of that difference.";
         BACKPRESSURE_PID_MIN_RATE: f64, "spark.streaming.backpressure.pid.minRate", Above(0.0), default_to "100",
             "The lowest rate that is estimated, in records per second.";
+        BACKPRESSURE_MIN_BYTES_RATE: ByteSize, "dstreams.backpressure.minBytesRate", Above(ByteSize::from_bytes(0)), default_to "64k",
+            "The lowest rate in bytes per second that is estimated; bytes are limited beside records.";
+        BACKPRESSURE_START_RATE: i64, "dstreams.backpressure.startRate", AtLeast(1), default_to "10000",
+            "With backpressure, the records per second of each source before the first estimate, where `spark.streaming.backpressure.initialRate` and an earlier run say nothing.";
+        BACKPRESSURE_MAX_PENDING: usize, "dstreams.backpressure.maxPendingBatches", AtLeast(2), default_to "3",
+            "With backpressure, sources take nothing while so many batches are not complete.";
     }
     "Kafka and Kinesis" {
         KAFKA_MAX_RATE_PER_PARTITION: i64, "spark.streaming.kafka.maxRatePerPartition", AtLeast(0), default_to "0",
@@ -200,6 +216,22 @@ table! {
             "From which ratio of processing time to batch interval on executors are added.";
         DYNAMIC_ALLOCATION_SCALING_DOWN_RATIO: f64, "spark.streaming.dynamicAllocation.scalingDownRatio", Above(0.0), default_to "0.3",
             "Down to which ratio of processing time to batch interval an executor is removed.";
+    }
+    "Logs" {
+        LOG_LEVEL: String, "dstreams.log.level", TextForm::Any, default_to "info",
+            "What is logged: a level (error, warn, info, debug, trace), or levels by module, such as `info,my_app=debug`.";
+        LOG_FORMAT: String, "dstreams.log.format", TextForm::OneOf(&["text", "json"]), default_to "text",
+            "The form of a line.";
+        LOG_FILE: Option<String>, "dstreams.log.file", TextForm::Any, unset_means "standard error",
+            "The file that is written to. A full or old one is renamed to its name with the time as its suffix.";
+        LOG_APPLICATION_FILE: Option<String>, "dstreams.log.applicationFile", TextForm::Any, unset_means "where the engine logs",
+            "A file of its own for what the application logs; the other then has what the engine says.";
+        LOG_MAX_SIZE: ByteSize, "dstreams.log.maxSize", AtLeast(ByteSize::from_bytes(1024)), default_to "64m",
+            "How large a log file may become.";
+        LOG_MAX_AGE: Duration, "dstreams.log.maxAge", SECONDS_ABOVE_ZERO, default_to "1d",
+            "How long lines go into the same log file.";
+        LOG_MAX_TOTAL: ByteSize, "dstreams.log.maxTotal", AtLeast(ByteSize::from_bytes(2048)), default_to "512m",
+            "What each log may take with all its files; the oldest are removed.";
     }
     "Monitoring" {
         UI_ENABLED: bool, "spark.ui.enabled", (), default_to "true",

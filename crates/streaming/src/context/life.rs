@@ -177,6 +177,9 @@ impl Inner {
         let bus = scope.bus();
         bus.post(StreamingEvent::StreamingStarted(clock.now()));
         bus.post(StreamingEvent::Graph(graph.describe(scope, self.settings.lock().checkpoint_dir.clone())));
+        for rate in scope.rates().first(clock.now()) {
+            bus.post(StreamingEvent::RateUpdated(rate));
+        }
         for (number, input) in graph.inputs().iter().enumerate() {
             if let Err(error) = input.start() {
                 graph.inputs()[..number].iter().for_each(|started| started.stop(false));
@@ -215,8 +218,7 @@ impl Inner {
         let (scope, tally) = (Arc::clone(&self.scope), Arc::clone(&self.tally));
         Runner::start(
             self.scope.config().get(&keys::CONCURRENT_JOBS),
-            Arc::clone(self.scope.clock()),
-            Arc::clone(self.scope.bus()),
+            &self.scope,
             Arc::clone(&self.progress),
             move |time, outcome| {
                 post_memory(&scope);

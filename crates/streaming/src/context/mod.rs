@@ -4,6 +4,7 @@
 mod file_inputs;
 mod inputs;
 mod life;
+mod marker;
 mod recovery;
 mod run;
 mod stop;
@@ -93,10 +94,12 @@ impl StreamingContext {
         }
         let checkpoint_dir = config.get(&keys::CHECKPOINT_DIRECTORY);
         let settings = Settings { remember: None, checkpoint_dir };
+        let progress = Arc::new(Progress::default());
+        let pending = Arc::clone(progress.count());
         Ok(Self {
             inner: Arc::new(Inner {
-                scope: Scope::new(rdd, clock, Arc::new(config), interval),
-                progress: Arc::default(),
+                scope: Scope::new(rdd, clock, Arc::new(config), interval, pending),
+                progress,
                 settings: Mutex::new(settings),
                 recovery: Mutex::default(),
                 phase: Mutex::new(life::Phase::Initialized),

@@ -8,7 +8,7 @@ use signal_hook::{
     iterator::Signals,
 };
 
-use super::{StreamingContext, recovery::parallelism_of_pending, stop::StopOptions};
+use super::{StreamingContext, marker::Markers, recovery::parallelism_of_pending, stop::StopOptions};
 use crate::{
     clock::StopFlag,
     config::{CommandLine, Config, keys},
@@ -56,12 +56,14 @@ pub fn run_with(config: Config, build: impl FnOnce(&StreamingContext) -> Result<
     }
     // Before the start, so that no signal ends the process half-way through it.
     let stopping = stop_on_signals(&ssc)?;
+    let markers = Markers::of(&ssc)?;
     if let Err(error) = ssc.start() {
         return if stopping.is_raised() { Ok(()) } else { Err(error) };
     }
+    markers.watch()?;
     let result = ssc.await_termination();
     ssc.stop()?;
-    result
+    result.and(markers.finish())
 }
 
 /// A context with `directory` as its checkpoint directory, built by `build`.

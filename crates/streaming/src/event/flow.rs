@@ -25,6 +25,8 @@ pub struct RateInfo {
     pub bytes_per_second: Option<i64>,
     /// How the rate of records was estimated; nothing for the limit of the start.
     pub terms: Option<RateTerms>,
+    /// Whether the source is to take nothing for now, since `dstreams.backpressure.maxPendingBatches` batches wait.
+    pub held: bool,
 }
 
 /// The terms of a controller in one step: the new rate is the last one less the three terms, and not below the minimum.
@@ -69,6 +71,9 @@ impl fmt::Display for RateInfo {
             (Some(records), None) => write!(f, "{records} records/s")?,
             (None, Some(bytes)) => write!(f, "{bytes} bytes/s")?,
             (Some(records), Some(bytes)) => write!(f, "{records} records/s, {bytes} bytes/s")?,
+        }
+        if self.held {
+            write!(f, ", held until fewer batches wait")?;
         }
         self.terms.map_or(Ok(()), |terms| write!(f, ": {terms}"))
     }

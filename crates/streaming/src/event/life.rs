@@ -134,7 +134,7 @@ impl fmt::Display for ShutdownReport {
         }
         for StreamPosition { name, batch_time, input } in self.positions.values() {
             write!(f, "{name}: {} records in the batch {batch_time}", input.records)?;
-            for (key, value) in &input.metadata {
+            for (key, value) in input.metadata.iter().filter(|(key, _)| InputInfo::is_position(key)) {
                 write!(f, "; {key} {}", value.replace('\n', ", "))?;
             }
             writeln!(f)?;

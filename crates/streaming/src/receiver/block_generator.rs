@@ -14,7 +14,7 @@ use parking_lot::{Condvar, Mutex, MutexGuard};
 
 use super::block::BlockId;
 use crate::{
-    clock::{Clock, StopFlag},
+    clock::{Clock, StopFlag, Waited},
     config::{Config, keys},
     error::{Error, Result},
     input::StreamId,
@@ -118,7 +118,7 @@ struct Shared<T, L> {
     interval: Duration,
     queue_size: usize,
     clock: Arc<dyn Clock>,
-    limiter: RateLimiter,
+    limits: Limits,
     listener: L,
     buffer: Mutex<Buffer<T>>,
     /// Signalled on every change but the growth of the current block.
@@ -127,6 +127,12 @@ struct Shared<T, L> {
     closed: StopFlag,
     /// Raised when what is not stored yet is given up.
     abandoned: StopFlag,
+}
+
+/// What is in front of a generator. Records are asked for before they come, bytes paid for when they are stored.
+pub(super) struct Limits {
+    pub(super) records: Arc<RateLimiter>,
+    pub(super) bytes: Option<Arc<RateLimiter>>,
 }
 
 struct Buffer<T> {
@@ -160,11 +166,23 @@ impl<T: Send + 'static, L: BlockListener<T>> BlockGenerator<T, L> {
         abandon: StopFlag,
         listener: L,
     ) -> Self {
+        let records = Arc::new(RateLimiter::from_config(config, Arc::clone(&clock)));
+        Self::limited_by(stream, config, clock, abandon, listener, Limits { records, bytes: None })
+    }
+
+    pub(super) fn limited_by(
+        stream: StreamId,
+        config: &Config,
+        clock: Arc<dyn Clock>,
+        abandon: StopFlag,
+        listener: L,
+        limits: Limits,
+    ) -> Self {
         let shared = Shared {
             stream,
             interval: config.get(&keys::BLOCK_INTERVAL),
             queue_size: config.get(&keys::BLOCK_QUEUE_SIZE),
-            limiter: RateLimiter::from_config(config, Arc::clone(&clock)),
+            limits,
             clock,
             listener,
             buffer: Mutex::new(Buffer {
@@ -307,8 +325,12 @@ impl<T: Send + 'static, L: BlockListener<T>> BlockGenerator<T, L> {
     }
 
     /// The limit in front of every record.
-    pub fn limiter(&self) -> &RateLimiter {
-        &self.shared.limiter
+    pub fn limiter(&self) -> &Arc<RateLimiter> {
+        &self.shared.limits.records
+    }
+
+    pub(super) fn limits(&self) -> &Limits {
+        &self.shared.limits
     }
 
     /// Ends the adding; the parts that run, for who is the first to stop them.
@@ -339,7 +361,11 @@ impl<T, L> Shared<T, L> {
 
     /// Waits until at least one of `wanted` records may pass; how many may.
     fn permit(&self, wanted: usize) -> Result<usize> {
-        self.limiter.acquire_some(wanted, &self.closed).ok_or_else(closed)
+        let Limits { records, bytes } = &self.limits;
+        if bytes.as_ref().is_some_and(|bytes| bytes.await_open(&self.closed) == Waited::Stopped) {
+            return Err(closed());
+        }
+        records.acquire_some(wanted, &self.closed).ok_or_else(closed)
     }
 
     /// The buffer, once a record may be added to it.

@@ -47,7 +47,8 @@ impl<R: Receiver> Supervisor<R> {
         let (clock, stream) = (context.clock(), context.stream_id());
         let report = Report::new(Arc::clone(context.bus()), Arc::clone(clock), stream, &receiver.name());
         let report = Arc::new(report);
-        let link = Link::new(blocks, stream, context.config(), Arc::clone(clock), report, sender);
+        let rate = context.receiver_rate();
+        let link = Link::new(blocks, stream, context.config(), rate, Arc::clone(clock), report, sender);
         link.generator.start()?;
         let supervisor = Supervisor {
             link: Arc::new(link),

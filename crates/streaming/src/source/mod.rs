@@ -16,6 +16,7 @@ use crate::{
     error::{Error, Result},
     event::{LagInfo, ListenerBus, StreamingEvent},
     input::{BatchInput, Batches, InputInfo, StreamId},
+    rate::{Controller, RateHandle, Rates},
     time::{Duration, Time},
 };
 
@@ -127,6 +128,7 @@ pub struct SourceContext {
     config: Arc<Config>,
     interval: Duration,
     bus: Arc<ListenerBus>,
+    rates: Arc<Rates>,
 }
 
 impl SourceContext {
@@ -138,6 +140,7 @@ impl SourceContext {
             config: Arc::clone(scope.config()),
             interval: scope.interval(),
             bus: Arc::clone(scope.bus()),
+            rates: Arc::clone(scope.rates()),
         }
     }
 
@@ -166,6 +169,17 @@ impl SourceContext {
         self.interval
     }
 
+    /// How much the source may take in, for one that batches read directly. It must be asked for when the source is made
+    /// and looked at when a batch is planned.
+    pub fn rate(&self) -> RateHandle {
+        self.rates.direct(self.id, &self.config, self.interval)
+    }
+
+    /// The same for a receiver.
+    pub(crate) fn receiver_rate(&self) -> RateHandle {
+        self.rates.receiver(self.id, &self.config, self.interval)
+    }
+
     /// Tells listeners how far the source is behind what it reads from: for pages, metrics and alerts. Best told when
     /// a batch is planned.
     pub fn report_lag(&self, lag: LagInfo) {
@@ -188,6 +202,7 @@ struct InputStream<S> {
     id: StreamId,
     context: RddContext,
     source: Arc<S>,
+    rate: Option<Arc<Controller>>,
 }
 
 impl<T: Data> DStream<T> {
@@ -201,7 +216,8 @@ impl<T: Data> DStream<T> {
     ) -> Self {
         let context = SourceContext::new(scope);
         let source = source(&context);
-        let input = Arc::new(InputStream { id: context.id, context: context.rdd, source });
+        let rate = context.rates.controller(context.id);
+        let input = Arc::new(InputStream { id: context.id, context: context.rdd, source, rate });
         if scope.check_open() {
             scope.add_input(Arc::clone(&input) as Arc<dyn AnyInput>);
         }
@@ -254,7 +270,8 @@ impl<S: Source> AnyInput for InputStream<S> {
 
     fn plan(&self, time: Time) -> Result<Option<BatchInput>> {
         let Some(plan) = self.source.plan(time)? else { return Ok(None) };
-        let info = self.source.info(&plan);
+        let mut info = self.source.info(&plan);
+        self.rate.iter().for_each(|rate| rate.note(&mut info));
         let mut bytes = Vec::new();
         dstreams_rdd::codec::encode_chunk([&plan], Compression::None, &mut bytes).map_err(Error::source)?;
         Ok(Some(BatchInput { info, plan: bytes }))
@@ -296,6 +313,9 @@ impl<S: Source> AnyInput for InputStream<S> {
     }
 
     fn restore(&self, memory: &[u8], inputs: &[(Time, &BatchInput)]) -> Result<()> {
+        if let Some((rate, (_, last))) = self.rate.as_ref().zip(inputs.last()) {
+            rate.restore(&last.info);
+        }
         let plans = inputs.iter().map(|(time, input)| Ok((*time, self.decode(input)?)));
         self.source.restore(memory, plans.collect::<Result<_>>()?)
     }

@@ -40,6 +40,8 @@ impl<R: Receiver> ReceivedSource<R> {
         options: ReceiverOptions,
         context: &SourceContext,
     ) -> Self {
+        // Asked for now, so that the stream has a controller from the beginning.
+        let _asked_again_by_the_receiver = context.receiver_rate();
         let rdd = context.rdd_context().clone();
         let blocks = Arc::new(ReceivedBlocks::new(context.stream_id(), rdd, options.storage_level));
         Self { name, context: context.clone(), blocks, phase: Mutex::new(Phase::Initialized(receiver)) }

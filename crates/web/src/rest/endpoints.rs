@@ -242,15 +242,10 @@ fn stop(app: &App) -> Answer {
         let done = Done { message: "nothing runs any more".to_owned() };
         return Answer::json(&done).with_status(StatusCode::CONFLICT);
     };
-    tracing::info!("asked over HTTP to stop");
-    let stopping = std::thread::Builder::new().name("dstreams-stop".to_owned()).spawn(move || {
-        if let Err(error) = context.stop_with(dstreams_streaming::StopOptions::graceful()) {
-            tracing::error!(%error, "cannot stop");
+    match context.stop_gracefully("a request over HTTP") {
+        Ok(()) => Answer::json(&Done { message: "stopping after what has been received".to_owned() }),
+        Err(error) => {
+            Answer::json(&Done { message: error.to_string() }).with_status(StatusCode::INTERNAL_SERVER_ERROR)
         }
-    });
-    match stopping {
-        Ok(_) => Answer::json(&Done { message: "stopping after what has been received".to_owned() }),
-        Err(error) => Answer::json(&Done { message: format!("cannot stop: {error}") })
-            .with_status(StatusCode::INTERNAL_SERVER_ERROR),
     }
 }
