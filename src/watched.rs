@@ -10,6 +10,7 @@ use dstreams_web::WebUi;
 /// Who watches a program. They go when this is dropped.
 #[derive(Default)]
 pub(crate) struct Watched {
+    monitor: Option<Arc<Monitor>>,
     ui: Option<WebUi>,
     reporter: Option<Reporter>,
 }
@@ -25,12 +26,14 @@ impl Watched {
             tracing::warn!("{} has no effect: {}", unused.key, unused.reason);
         }
         let wants_ui = context.config().get(&keys::UI_ENABLED);
-        if !wants_ui && plan.sinks.is_empty() {
+        let wants_log = context.config().get(&keys::EVENT_LOG_ENABLED);
+        if !wants_ui && !wants_log && plan.sinks.is_empty() {
             return Ok(());
         }
         let monitor = Monitor::attach(context).map_err(Error::user)?;
         let clock = Arc::clone(context.clock());
         self.reporter = Reporter::start(&monitor, clock, plan.sinks).map_err(Error::user)?;
+        self.monitor = Some(Arc::clone(&monitor));
         self.ui = match WebUi::of(context, monitor) {
             Ok(ui) => ui,
             // A program works without its pages. A token that is missing is another matter.

@@ -4,8 +4,10 @@
 use dstreams_streaming::{Time, event::StreamingEvent};
 use serde::{Deserialize, Serialize};
 
+use crate::store::Totals;
+
 /// One thing that happened in an application. As JSON it is `{"event": name, "data": …}`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(untagged)]
 pub enum Event {
     /// What the streaming context has told.
@@ -14,12 +16,25 @@ pub enum Event {
     Engine(EngineStep),
 }
 
+impl Event {
+    /// Reads an event as it was written. By hand, since serde would buffer what it tries twice, and buffered keys are
+    /// no numbers any more.
+    pub fn from_json(line: &[u8]) -> serde_json::Result<Self> {
+        match serde_json::from_slice(line) {
+            Ok(event) => Ok(Self::Streaming(event)),
+            Err(_) => serde_json::from_slice(line).map(Self::Engine),
+        }
+    }
+}
+
 /// What the engine does for a batch.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "event", content = "data")]
 pub enum EngineStep {
     /// What runs; the first event of a log.
     Application(Application),
+    /// What was counted before the first event that is still kept.
+    Counted(Totals),
     /// A job of a batch has begun.
     JobStarted {
         /// The job.

@@ -6,6 +6,7 @@
 mod error;
 mod event;
 pub mod format;
+pub mod history;
 mod metrics;
 mod monitor;
 mod reporter;

@@ -24,6 +24,7 @@ use parking_lot::{Mutex, RwLock};
 use crate::{
     error::Result,
     event::{Application, EngineStep, Event, OperatorRun, Setting, TaskRun},
+    history::EventLog,
     metrics, reporter,
     store::{Limits, Store},
 };
@@ -86,8 +87,15 @@ impl Monitor {
             stages: config.get(&keys::UI_RETAINED_STAGES),
         };
         let namespace = config.get(&keys::METRICS_NAMESPACE);
-        let monitor = Self::start(Store::new(limits), Arc::clone(context.clock()), namespace)?;
-        monitor.tell(Event::Engine(EngineStep::Application(application(context))));
+        let application = application(context);
+        let log = if config.get(&keys::EVENT_LOG_ENABLED) {
+            let limit = config.get(&keys::EVENT_LOG_MAX_SIZE).as_usize() as u64;
+            Some(EventLog::open(config.get(&keys::EVENT_LOG_DIR).as_ref(), &application.id, limit)?)
+        } else {
+            None
+        };
+        let monitor = Self::start(Store::new(limits), Arc::clone(context.clock()), namespace, log)?;
+        monitor.tell(Event::Engine(EngineStep::Application(application)));
         context.add_listener(Arc::clone(&monitor) as Arc<dyn StreamingListener>);
         context.rdd_context().events().add(Arc::clone(&monitor) as Arc<dyn EngineListener>);
         Ok(monitor)
@@ -109,13 +117,18 @@ impl Monitor {
         }
     }
 
-    fn start(store: Store, clock: Arc<dyn Clock>, namespace: Option<String>) -> Result<Arc<Self>> {
+    fn start(
+        store: Store,
+        clock: Arc<dyn Clock>,
+        namespace: Option<String>,
+        log: Option<EventLog>,
+    ) -> Result<Arc<Self>> {
         let (queue, messages) = bounded(CAPACITY);
         let monitor = Self::idle(store, clock, namespace);
         let shared = Arc::clone(&monitor.shared);
         let thread = std::thread::Builder::new()
             .name("dstreams-monitor".to_owned())
-            .spawn(move || shared.work(&messages))?;
+            .spawn(move || shared.work(&messages, log))?;
         *monitor.queue.lock() = Some(queue);
         *monitor.thread.lock() = Some(thread);
         Ok(Arc::new(monitor))
@@ -193,12 +206,18 @@ impl Drop for Monitor {
 }
 
 impl Shared {
-    fn work(&self, messages: &Receiver<Message>) {
+    fn work(&self, messages: &Receiver<Message>, mut log: Option<EventLog>) {
         for message in messages {
             match message {
                 Message::Event(event) => {
                     let change = change_of(&event);
-                    self.store.write().apply(*event);
+                    match &mut log {
+                        None => self.store.write().apply(*event),
+                        Some(log) => {
+                            self.store.write().apply((*event).clone());
+                            log.write(&event, &self.store.read());
+                        }
+                    }
                     self.subscribers.read().iter().for_each(|subscriber| subscriber(change));
                 }
                 Message::Settle(done) => {

@@ -91,7 +91,9 @@ fn watched_at(ui: Option<&WebUi>) -> String {
 }
 
 /// The first signal asks for the end, the second one is not waited for.
-fn watch_signals(mut interrupted: impl FnMut() -> bool + Send + 'static) -> Result<(), Box<dyn Error>> {
+pub(crate) fn watch_signals(
+    mut interrupted: impl FnMut() -> bool + Send + 'static,
+) -> Result<(), Box<dyn Error>> {
     let mut signals = Signals::new([SIGINT, SIGTERM])?;
     thread::Builder::new().name("signals".to_owned()).spawn(move || {
         for (count, signal) in signals.forever().enumerate() {

@@ -97,6 +97,7 @@ fn streaming(store: &mut Store, event: StreamingEvent) {
 fn engine(store: &mut Store, step: EngineStep) {
     match step {
         EngineStep::Application(application) => store.application = application,
+        EngineStep::Counted(totals) => store.totals = totals,
         EngineStep::JobStarted { job, batch, output, time } => store.job_started(job, batch, output, time),
         EngineStep::JobEnded { job, time, error } => {
             store.job(job, |record| {

@@ -14,6 +14,7 @@ use dstreams_streaming::{
         ShutdownReport, StateInfo, StopInfo,
     },
 };
+use serde::{Deserialize, Serialize};
 
 pub use self::{
     batch::{BatchRecord, JobRecord, Phase, Spread, StageRecord},
@@ -50,19 +51,19 @@ impl Default for Limits {
 #[derive(Debug, Default)]
 pub struct Store {
     limits: Limits,
-    application: Application,
-    started: Option<Time>,
+    pub(crate) application: Application,
+    pub(crate) started: Option<Time>,
     stop_requested: Option<StopInfo>,
     stopped: Option<ShutdownReport>,
     recovery: Option<RecoveryInfo>,
     /// The latest time that any event has told.
     last_event: Option<Time>,
-    graph: Option<GraphInfo>,
-    receivers: BTreeMap<StreamId, ReceiverInfo>,
+    pub(crate) graph: Option<GraphInfo>,
+    pub(crate) receivers: BTreeMap<StreamId, ReceiverInfo>,
     /// Receivers that wait for room.
     paused: BTreeSet<StreamId>,
     batches: BTreeMap<Time, BatchRecord>,
-    totals: Totals,
+    pub(crate) totals: Totals,
     /// The batch of each job that runs.
     running_jobs: BTreeMap<u64, Time>,
     /// Jobs of batches that have not been heard of yet: engine events may overtake those of streams.
@@ -86,7 +87,7 @@ pub struct DeadLetterCount {
 }
 
 /// What is counted over the whole life of an application.
-#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Totals {
     /// Batches whose jobs have all ended.
     pub completed_batches: u64,
