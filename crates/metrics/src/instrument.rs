@@ -5,8 +5,8 @@
 
 use std::{
     sync::{
-        Arc,
-        atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed},
+        Arc, OnceLock,
+        atomic::{AtomicU64, Ordering::Relaxed},
     },
     time::{Duration, Instant},
 };
@@ -16,26 +16,19 @@ use parking_lot::Mutex;
 use crate::snapshot::{Rates, Summary};
 
 mod buckets;
+mod place;
 mod rates;
 
-use self::{buckets::Buckets, rates::Ewma};
-
-/// Places that threads share; more threads than these share places, which costs time and no values.
-const PLACES: usize = 16;
+use self::{
+    buckets::Buckets,
+    place::{PLACES, add, place},
+    rates::Ewma,
+};
 
 /// A value on a cache line of its own.
 #[derive(Default)]
 #[repr(align(128))]
 struct Padded(AtomicU64);
-
-/// The place of this thread.
-fn place() -> usize {
-    static NEXT: AtomicUsize = AtomicUsize::new(0);
-    thread_local! {
-        static PLACE: usize = NEXT.fetch_add(1, Relaxed) % PLACES;
-    }
-    PLACE.with(|place| *place)
-}
 
 /// How often something has happened.
 ///
@@ -47,7 +40,16 @@ fn place() -> usize {
 /// assert_eq!(refused.value(), 3);
 /// ```
 #[derive(Clone, Default)]
-pub struct Counter(Arc<[Padded; PLACES]>);
+pub struct Counter(Arc<Places>);
+
+/// A number per place.
+struct Places([Padded; PLACES]);
+
+impl Default for Places {
+    fn default() -> Self {
+        Self(std::array::from_fn(|_| Padded::default()))
+    }
+}
 
 impl Counter {
     /// Counts one.
@@ -59,12 +61,13 @@ impl Counter {
     /// Counts `more`.
     #[inline]
     pub fn add(&self, more: u64) {
-        self.0[place()].0.fetch_add(more, Relaxed);
+        let place = place();
+        add(&self.0.0[place].0, place, more);
     }
 
     /// The count now.
     pub fn value(&self) -> u64 {
-        self.0.iter().map(|place| place.0.load(Relaxed)).sum()
+        self.0.0.iter().map(|place| place.0.load(Relaxed)).sum()
     }
 }
 
@@ -106,7 +109,8 @@ impl Gauge {
 pub struct Histogram(Arc<Spread>);
 
 struct Spread {
-    places: [Buckets; PLACES],
+    /// Made for the threads that record.
+    places: [OnceLock<Buckets>; PLACES],
     window: Mutex<Window>,
 }
 
@@ -130,7 +134,7 @@ const WINDOW: i64 = 60_000;
 
 impl Default for Histogram {
     fn default() -> Self {
-        let places = std::array::from_fn(|_| Buckets::default());
+        let places = std::array::from_fn(|_| OnceLock::new());
         Self(Arc::new(Spread { places, window: Mutex::default() }))
     }
 }
@@ -139,7 +143,8 @@ impl Histogram {
     /// Takes in a value.
     #[inline]
     pub fn record(&self, value: u64) {
-        self.0.places[place()].record(value);
+        let place = place();
+        self.0.places[place].get_or_init(Buckets::default).record(place, value);
     }
 
     /// What is known at the time `now` in milliseconds, of which each call moves the window of late values on.
@@ -156,8 +161,8 @@ impl Histogram {
 
     fn counts(&self) -> Counts {
         let mut counts = Counts { buckets: vec![0; buckets::COUNT], sum: 0 };
-        for place in &self.0.places {
-            place.add_to(&mut counts);
+        for buckets in self.0.places.iter().filter_map(OnceLock::get) {
+            buckets.add_to(&mut counts);
         }
         counts
     }
@@ -215,7 +220,8 @@ impl Timer {
 
     /// How often it has happened per second, at the time `now` in milliseconds.
     pub fn rates(&self, now: i64) -> Rates {
-        let count = self.nanos.0.places.iter().map(Buckets::count).sum();
+        let places = self.nanos.0.places.iter().filter_map(OnceLock::get);
+        let count = places.map(Buckets::count).sum();
         self.rates.lock().at(now, count)
     }
 }

@@ -3,7 +3,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-use super::Counts;
+use super::{Counts, place::add};
 use crate::snapshot::Summary;
 
 /// Bits of a value that tell buckets of one power of two apart.
@@ -28,9 +28,9 @@ impl Default for Buckets {
 
 impl Buckets {
     #[inline]
-    pub(super) fn record(&self, value: u64) {
-        self.counts[bucket_of(value)].fetch_add(1, Relaxed);
-        self.sum.fetch_add(value, Relaxed);
+    pub(super) fn record(&self, place: usize, value: u64) {
+        add(&self.counts[bucket_of(value)], place, 1);
+        add(&self.sum, place, value);
     }
 
     pub(super) fn count(&self) -> u64 {
