@@ -19,14 +19,16 @@
 //!
 //! [`streaming`] holds streams, sources, outputs and the test kit; [`rdd`] holds the datasets under them, which are
 //! useful on their own. The features `sqlite` and `postgres` add sinks of these names; `web` adds pages that show what a
-//! program does.
+//! program does, and `alerts` tells people when something is wrong.
 #![forbid(unsafe_code)]
 
+mod alerted;
 pub mod exit;
 pub mod log;
-#[cfg(feature = "web")]
 mod watched;
 
+#[cfg(feature = "alerts")]
+pub use dstreams_alerts as alerts;
 #[cfg(feature = "web")]
 pub use dstreams_metrics as metrics;
 #[cfg(feature = "web")]
@@ -60,14 +62,16 @@ pub use dstreams_web as web;
 /// # Ok::<(), dstreams::Error>(())
 /// ```
 pub fn run(name: &str, build: impl FnOnce(&StreamingContext) -> Result<()>) -> Result<()> {
-    let run = |watch: &mut dyn FnMut(&StreamingContext) -> Result<()>| {
-        streaming::run(name, |ssc| {
-            log::start(ssc.config()).map_err(Error::user)?;
-            build(ssc)?;
-            watch(ssc)
-        })
+    // Until the program has ended: then its last alerts are sent.
+    let mut alerts = alerted::Alerted::default();
+    let mut watched = watched::Watched::default();
+    let whole = |ssc: &StreamingContext| {
+        log::start(ssc.config()).map_err(Error::user)?;
+        build(ssc)?;
+        alerts.start(ssc)?;
+        watched.start(ssc)
     };
-    seen(run).inspect_err(|error| {
+    streaming::run(name, whole).inspect_err(|error| {
         // What `main` returns is shown as a value; this says it in words, also where there is no configuration yet.
         log::to_stderr(log::Level::INFO);
         tracing::error!("{error}");
@@ -76,18 +80,11 @@ pub fn run(name: &str, build: impl FnOnce(&StreamingContext) -> Result<()>) -> R
 
 /// As [`run`], with a configuration that has been read already, and without a word on standard error.
 pub fn run_with(config: Config, build: impl FnOnce(&StreamingContext) -> Result<()>) -> Result<()> {
-    seen(|watch| streaming::run_with(config, |ssc| build(ssc).and_then(|()| watch(ssc))))
-}
-
-/// Runs a program with all that watches it; `run` gets what is to be called when the graph has been built.
-#[cfg(feature = "web")]
-fn seen(run: impl FnOnce(&mut dyn FnMut(&StreamingContext) -> Result<()>) -> Result<()>) -> Result<()> {
+    let mut alerts = alerted::Alerted::default();
     let mut watched = watched::Watched::default();
-    run(&mut |context| watched.start(context))
-}
-
-/// Runs a program that nothing watches.
-#[cfg(not(feature = "web"))]
-fn seen(run: impl FnOnce(&mut dyn FnMut(&StreamingContext) -> Result<()>) -> Result<()>) -> Result<()> {
-    run(&mut |_| Ok(()))
+    streaming::run_with(config, |ssc| {
+        build(ssc)?;
+        alerts.start(ssc)?;
+        watched.start(ssc)
+    })
 }

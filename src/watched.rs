@@ -1,20 +1,29 @@
 // SPDX-License-Identifier: Apache-2.0
 //! What `run` adds to a program so that it can be watched: the web UI, and reports of metrics.
 
+#[cfg(feature = "web")]
 use std::sync::Arc;
 
+#[cfg(feature = "web")]
 use dstreams_monitor::{Monitor, Reporter};
-use dstreams_streaming::{Config, Error, Result, StreamingContext, config::keys};
+#[cfg(feature = "web")]
+use dstreams_streaming::{Config, Error, config::keys};
+use dstreams_streaming::{Result, StreamingContext};
+#[cfg(feature = "web")]
 use dstreams_web::WebUi;
 
 /// Who watches a program. They go when this is dropped.
 #[derive(Default)]
 pub(crate) struct Watched {
+    #[cfg(feature = "web")]
     monitor: Option<Arc<Monitor>>,
+    #[cfg(feature = "web")]
     ui: Option<WebUi>,
+    #[cfg(feature = "web")]
     reporter: Option<Reporter>,
 }
 
+#[cfg(feature = "web")]
 impl Watched {
     /// Watches a context that is about to be started, as its configuration says.
     pub(crate) fn start(&mut self, context: &StreamingContext) -> Result<()> {
@@ -51,6 +60,16 @@ impl Watched {
 }
 
 /// Whether the context is started at all.
+#[cfg(feature = "web")]
 fn is_run(config: &Config) -> bool {
     config.get(&keys::RECOVERY_MODE) != "explain"
+}
+
+#[cfg(not(feature = "web"))]
+impl Watched {
+    /// Nothing watches programs that are built without the feature.
+    #[expect(clippy::unused_self, clippy::unnecessary_wraps, reason = "as with the feature")]
+    pub(crate) fn start(&mut self, _context: &StreamingContext) -> Result<()> {
+        Ok(())
+    }
 }

@@ -4,6 +4,7 @@
 mod bench;
 mod chaos;
 mod conformance;
+mod soak;
 mod test;
 mod tidy;
 
@@ -36,6 +37,8 @@ enum Task {
     Bench,
     /// Run tables of cases against the engine: a line for each, then how many passed and failed.
     Conformance(conformance::Options),
+    /// Run a program for a long time, and fail when its memory, files, threads or disk grow.
+    Soak(soak::Options),
     /// Check headers, layers, names, examples, invariants and links of the tree.
     Tidy,
 }
@@ -47,6 +50,7 @@ fn main() -> ExitCode {
         Task::Chaos(options) => chaos::run(&root, &options),
         Task::Bench => bench::run(&root),
         Task::Conformance(options) => conformance::run(&options),
+        Task::Soak(options) => soak::run(&root, &options),
         Task::Tidy => tidy::run(&root),
     };
     match outcome {

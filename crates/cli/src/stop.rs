@@ -31,7 +31,7 @@ pub(crate) struct Options {
 #[derive(clap::Args)]
 #[group(required = true, multiple = false)]
 struct Application {
-    /// The address of its web UI, such as http://127.0.0.1:4040
+    /// The address of its web UI, such as `http://127.0.0.1:4040`
     #[arg(value_name = "URL")]
     url: Option<String>,
     /// The number of its process.

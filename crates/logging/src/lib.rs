@@ -45,13 +45,10 @@ pub fn to_stderr(level: Level) {
 
 /// Begins the log that the keys under `dstreams.log` ask for. Does nothing when the program has set a subscriber already.
 pub fn start(config: &Config) -> Result<(), LogError> {
-    start_at(config, Arc::new(SystemClock))
-}
-
-fn start_at(config: &Config, clock: Arc<dyn Clock>) -> Result<(), LogError> {
     if tracing::dispatcher::has_been_set() {
         return Ok(());
     }
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     // An error means that another thread was faster, whose subscriber stays.
     let _ = tracing::subscriber::set_global_default(subscriber::configured(config, &clock)?);
     Ok(())

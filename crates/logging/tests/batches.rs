@@ -9,7 +9,9 @@ use serde_json::Value;
 
 fn config(settings: &[(&str, &str)]) -> Config {
     let mut config = Config::default();
-    settings.iter().for_each(|(key, value)| config.set(key, value).unwrap());
+    for (key, value) in settings {
+        config.set(key, value).unwrap();
+    }
     config
 }
 

@@ -149,7 +149,9 @@ fn pass(clock: &ManualClock, heard: &Heard, length: Duration) {
 fn config(settings: &[(&str, &str)]) -> Config {
     let mut config = Config::default();
     config.set("spark.streaming.backpressure.enabled", "true").unwrap();
-    settings.iter().for_each(|(key, value)| config.set(key, value).unwrap());
+    for (key, value) in settings {
+        config.set(key, value).unwrap();
+    }
     config
 }
 
@@ -169,10 +171,10 @@ fn program(
     let (heard, processed) = (Arc::new(Heard::default()), Arc::new(AtomicU64::new(0)));
     test.context().add_listener(Arc::clone(&heard) as _);
     let stream = test.context().stream("backlog", |context| Arc::new(backlog(context.rate())));
-    let (clock, hears, sum) = (Arc::clone(test.clock()), Arc::clone(&heard), Arc::clone(&processed));
+    let (clock, listener, sum) = (Arc::clone(test.clock()), Arc::clone(&heard), Arc::clone(&processed));
     stream.for_each_rdd(move |rdd, _| {
         let records = rdd.collect()?.iter().sum();
-        pass(&clock, &hears, cost(clock.now(), records));
+        pass(&clock, &listener, cost(clock.now(), records));
         sum.fetch_add(records, Relaxed);
         Ok(())
     });
@@ -201,7 +203,7 @@ fn at(second: i64) -> Time {
 }
 
 fn micros(records: u64, each: u64) -> Duration {
-    milliseconds(20 + (records * each / 1000) as i64)
+    milliseconds(20 + (records * each / 1000).cast_signed())
 }
 
 #[test]
@@ -334,7 +336,7 @@ fn rates_reach_all_generators_of_a_receiver() {
     let clock = Arc::clone(test.clock());
     test.context().receiver_stream(receiver).for_each_rdd(move |rdd, _| {
         // 1000 records a second.
-        clock.advance(milliseconds(rdd.count()? as i64));
+        clock.advance(milliseconds(rdd.count()?.cast_signed()));
         Ok(())
     });
     test.context().start().unwrap();

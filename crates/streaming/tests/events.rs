@@ -124,9 +124,9 @@ fn a_second_start_tells_what_it_goes_on_with() {
         counts(&test);
         test.clock().advance(seconds(start));
         if start == 0 {
-            test.run(1).unwrap()
+            test.run(1).unwrap();
         } else {
-            test.catch_up().unwrap()
+            test.catch_up().unwrap();
         }
         test.stop();
         heard

@@ -39,7 +39,9 @@ fn config(settings: &[(&str, &Path)]) -> Config {
     config.set("dstreams.shutdown.markerInterval", "10ms").unwrap();
     config.set("spark.master", "local[2]").unwrap();
     config.set("spark.app.name", "marked").unwrap();
-    settings.iter().for_each(|(key, path)| config.set(key, path.to_str().unwrap()).unwrap());
+    for (key, path) in settings {
+        config.set(key, path.to_str().unwrap()).unwrap();
+    }
     config
 }
 

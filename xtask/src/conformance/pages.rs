@@ -13,9 +13,7 @@ pub(super) fn function(columns: &[String]) -> Option<fn(&Row<'_>) -> Result<Json
     Some(match columns[..] {
         ["unit", "text"] => |row| Ok(json!(unit(row.text("unit")?)?.name())),
         ["ms", "value", "unit"] => normalized,
-        ["ms", "unit", "value"] => {
-            |row| Ok(json!(unit(row.text("unit")?)?.measure(row.duration("ms")?)))
-        }
+        ["ms", "unit", "value"] => |row| Ok(json!(unit(row.text("unit")?)?.measure(row.duration("ms")?))),
         ["batch_time_ms", "batch_interval_ms", "with_date", "text"] => shown,
         _ => return None,
     })

@@ -233,6 +233,40 @@ table! {
         LOG_MAX_TOTAL: ByteSize, "dstreams.log.maxTotal", AtLeast(ByteSize::from_bytes(2048)), default_to "512m",
             "What each log may take with all its files; the oldest are removed.";
     }
+    "Alerts" {
+        ALERT_SLOW_BATCHES: Option<usize>, "dstreams.alerts.slowBatches", AtLeast(1), unset_means "no alert",
+            "After how many batches in a row that take longer than their interval there is an alert; over after as many that do not.";
+        ALERT_LAG: Option<i64>, "dstreams.alerts.lag", AtLeast(1), unset_means "no alert",
+            "How many records may wait in a source, by what the source tells.";
+        ALERT_OLDEST_RECORD: Option<Duration>, "dstreams.alerts.oldestRecord", MILLIS_ABOVE_ZERO, unset_means "no alert",
+            "How long a record may wait in a source, by what the source tells.";
+        ALERT_NO_INPUT: Option<Duration>, "dstreams.alerts.noInputFor", MILLIS_ABOVE_ZERO, unset_means "no alert",
+            "How long a source may give nothing.";
+        ALERT_NO_CHECKPOINT: Option<Duration>, "dstreams.alerts.noCheckpointFor", MILLIS_ABOVE_ZERO, unset_means "no alert",
+            "How old the last checkpoint may be.";
+        ALERT_BATCH_FAILED: bool, "dstreams.alerts.batchFailed", (), default_to "false",
+            "Whether there is an alert when a batch fails, or cannot be made or be made durable.";
+        ALERT_RECEIVER_DOWN: Option<Duration>, "dstreams.alerts.receiverDownFor", MILLIS_ABOVE_ZERO, unset_means "no alert",
+            "How long a receiver may not run, or be started again and again.";
+        ALERT_DEAD_LETTERS: Option<f64>, "dstreams.alerts.deadLetters", AtLeast(0.0), unset_means "no alert",
+            "Which part of the records of a batch may be dead letters, such as 0.01.";
+        ALERT_STOPPED: bool, "dstreams.alerts.stopped", (), default_to "false",
+            "Whether there is an alert when the application stops because of an error.";
+        ALERT_LOG: bool, "dstreams.alerts.log", (), default_to "true",
+            "Whether alerts are written to the log.";
+        ALERT_WEBHOOK: Option<String>, "dstreams.alerts.webhook", TextForm::Any, unset_means "none",
+            "The address to which alerts are posted as JSON.";
+        ALERT_EMAIL_TO: Option<String>, "dstreams.alerts.email.to", TextForm::Any, unset_means "none",
+            "The addresses to which alerts are sent, separated by commas.";
+        ALERT_EMAIL_FROM: Option<String>, "dstreams.alerts.email.from", TextForm::Any, unset_means "must be set",
+            "The address that alerts come from.";
+        ALERT_EMAIL_SERVER: String, "dstreams.alerts.email.server", TextForm::Any, default_to "smtp://localhost:25",
+            "The server that sends alerts: `smtp://host:25`, `smtp://host:587?tls=required` or `smtps://host`.";
+        ALERT_EMAIL_USER: Option<String>, "dstreams.alerts.email.user", TextForm::Any, unset_means "no login",
+            "The user of that server.";
+        ALERT_EMAIL_PASSWORD: Option<String>, "dstreams.alerts.email.password", TextForm::Any, unset_means "none",
+            "The password of that user.";
+    }
     "Monitoring" {
         UI_ENABLED: bool, "spark.ui.enabled", (), default_to "true",
             "Whether the web UI and the REST interface are served.";

@@ -62,9 +62,9 @@ impl StreamingContext {
                 "Cannot stop StreamingContext within listener bus thread.".to_owned(),
             ));
         }
-        self.inner.stop(options.graceful, options.reason.as_deref().unwrap_or("the program"));
-        let stop_engine =
-            options.rdd_context.unwrap_or_else(|| self.config().get(&keys::STOP_ENGINE_BY_DEFAULT));
+        let StopOptions { graceful, rdd_context, reason } = options;
+        self.inner.stop(graceful, reason.as_deref().unwrap_or("the program"));
+        let stop_engine = rdd_context.unwrap_or_else(|| self.config().get(&keys::STOP_ENGINE_BY_DEFAULT));
         if stop_engine {
             self.rdd_context().stop();
         }
