@@ -133,7 +133,7 @@ impl Plan {
             None => return Err(Error::NoClass { sink: format!("*.sink.{}", options.name) }),
         };
         let sink: Box<dyn Sink> = match class {
-            "ConsoleSink" => Box::new(Console::default()),
+            "ConsoleSink" => Box::new(Console),
             "CsvSink" => Box::new(Csv::new(options)?),
             "Slf4jSink" | "LogSink" => Box::new(Log),
             "GraphiteSink" => Box::new(Graphite::new(options)?),

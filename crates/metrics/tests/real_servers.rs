@@ -32,8 +32,8 @@ fn graphite_stores_lines_and_pickled_batches() {
     let (lines, pickles) = (carbon.line_port().to_string(), carbon.pickle_port().to_string());
     let common = [("class", "GraphiteSink"), ("host", "127.0.0.1")];
     report(&[&common[..], &[("port", lines.as_str()), ("prefix", "plain")]].concat(), time);
-    let pickled = [("port", pickles.as_str()), ("prefix", "pickled"), ("protocol", "pickle")];
-    report(&[&common[..], &pickled].concat(), time);
+    let in_batches = [("port", pickles.as_str()), ("prefix", "pickled"), ("protocol", "pickle")];
+    report(&[&common[..], &in_batches].concat(), time);
     for prefix in ["plain", "pickled"] {
         assert_eq!(carbon.value(&format!("{prefix}.driver.shop.delay"), time), "12.500000");
         assert_eq!(carbon.value(&format!("{prefix}.driver.shop.sales.count"), time), "7.000000");

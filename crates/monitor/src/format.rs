@@ -55,9 +55,9 @@ pub fn length(length: Duration) -> String {
     let seconds = length.as_secs_f64();
     match size {
         ..10_000 => format!("{} s", digits(seconds, 2)),
-        ..60_000 => format!("{} s", digits(seconds, 1)),
-        ..3_600_000 => format!("{} min", digits(seconds / 60.0, 1)),
-        ..86_400_000 => format!("{} h", digits(seconds / 3600.0, 1)),
+        10_000..60_000 => format!("{} s", digits(seconds, 1)),
+        60_000..3_600_000 => format!("{} min", digits(seconds / 60.0, 1)),
+        3_600_000..86_400_000 => format!("{} h", digits(seconds / 3600.0, 1)),
         _ => format!("{} d", digits(seconds / 86_400.0, 1)),
     }
 }
@@ -173,9 +173,9 @@ impl Unit {
     pub fn of(length: Duration) -> Self {
         match length.as_millis() {
             ..1000 => Self::Milliseconds,
-            ..60_000 => Self::Seconds,
-            ..3_600_000 => Self::Minutes,
-            ..86_400_000 => Self::Hours,
+            1000..60_000 => Self::Seconds,
+            60_000..3_600_000 => Self::Minutes,
+            3_600_000..86_400_000 => Self::Hours,
             _ => Self::Days,
         }
     }

@@ -160,8 +160,8 @@ fn seconds_of(time: Time) -> f64 {
     time.as_millis() as f64 / 1000.0
 }
 
-fn sample(label: &str, value: impl ToString, number: impl Into<Number>) -> Sample {
-    Sample { label: Some((label.to_owned(), value.to_string())), value: number.into() }
+fn sample(label: &str, value: &str, number: impl Into<Number>) -> Sample {
+    Sample { label: Some((label.to_owned(), value.to_owned())), value: number.into() }
 }
 
 /// What is known of each input.
@@ -171,7 +171,7 @@ fn inputs(store: &Store) -> Vec<Family> {
         let known = inputs.iter().find(|input| input.stream_id == id);
         known.map_or_else(|| id.to_string(), |input| input.name.clone())
     };
-    let stream = |id: StreamId, number: Number| sample("stream", name(id), number);
+    let stream = |id: StreamId, number: Number| sample("stream", &name(id), number);
     let receivers = store.receivers().values();
     let lags = store.lags().values().map(|lag| &lag.last);
     let rates = store.rates().values().map(|rate| &rate.last);

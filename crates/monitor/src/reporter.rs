@@ -100,12 +100,12 @@ impl Due {
                 tracing::info!("metrics are reported again to {}", self.sink.name());
                 self.failed = false;
             }
-            Ok(()) => {}
             Err(error) if !self.failed => {
                 tracing::warn!(%error, "metrics cannot be reported to {}; it is tried again", self.sink.name());
                 self.failed = true;
             }
-            Err(_) => {}
+            // All is well, or it is known that it is not.
+            Ok(()) | Err(_) => {}
         }
     }
 }

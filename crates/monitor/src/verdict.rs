@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Whether an application keeps up, said in words: a pure function of what its last batches took.
 
+use std::fmt::Write as _;
+
 use dstreams_streaming::{Duration, Time};
 use jiff::tz::TimeZone;
 
@@ -214,7 +216,8 @@ fn why(situation: &Situation) -> String {
     let mut text = format!("{what} takes {took} of an interval of {interval}");
     match slowest.tasks {
         Some(tasks) if slowest.task_count > 1 && tasks.skew() > SKEWED && tasks.max > 50_000 => {
-            text += &format!(
+            let _ = write!(
+                text,
                 ": one task runs {} where the one in the middle of {} runs {}; its keys or blocks are uneven",
                 crate::format::micros(tasks.max),
                 slowest.task_count,
@@ -225,7 +228,7 @@ fn why(situation: &Situation) -> String {
             text += ": it has one task; more partitions would let more threads work";
         }
         _ if slowest.took * 2 < batch.processing => {
-            text += &format!(", the whole batch {}", length(batch.processing));
+            let _ = write!(text, ", the whole batch {}", length(batch.processing));
         }
         _ => {}
     }

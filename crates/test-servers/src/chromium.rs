@@ -98,11 +98,11 @@ impl Chromium {
         });
         let mut chromium =
             Self { pipes, to: writer, from: BufReader::new(reader), last: 0, session: None, loaded: false };
-        let target = chromium.call("Target.createTarget", json!({ "url": "about:blank" }))?;
+        let target = chromium.call("Target.createTarget", &json!({ "url": "about:blank" }))?;
         let attached = json!({ "targetId": target["targetId"], "flatten": true });
-        let session = chromium.call("Target.attachToTarget", attached)?;
+        let session = chromium.call("Target.attachToTarget", &attached)?;
         chromium.session = session["sessionId"].as_str().map(str::to_owned);
-        chromium.call("Page.enable", json!({}))?;
+        chromium.call("Page.enable", &json!({}))?;
         Ok(chromium)
     }
 
@@ -127,16 +127,16 @@ impl Chromium {
     pub fn look(&mut self, width: u32, height: u32, dark: bool) -> Result<()> {
         let mobile = width < 600;
         let size = json!({ "width": width, "height": height, "deviceScaleFactor": 1, "mobile": mobile });
-        self.call("Emulation.setDeviceMetricsOverride", size)?;
+        self.call("Emulation.setDeviceMetricsOverride", &size)?;
         let scheme = if dark { "dark" } else { "light" };
         let media = json!({ "features": [{ "name": "prefers-color-scheme", "value": scheme }] });
-        self.call("Emulation.setEmulatedMedia", media).map(drop)
+        self.call("Emulation.setEmulatedMedia", &media).map(drop)
     }
 
     /// Shows a page; returns when it and what belongs to it are loaded.
     pub fn open(&mut self, url: &str) -> Result<()> {
         self.loaded = false;
-        let answer = self.call("Page.navigate", json!({ "url": url }))?;
+        let answer = self.call("Page.navigate", &json!({ "url": url }))?;
         if let Some(reason) = answer["errorText"].as_str() {
             return Err(BrowserError::Refused(format!("{url}: {reason}")));
         }
@@ -149,7 +149,7 @@ impl Chromium {
     /// The value of an expression of JavaScript on the page.
     pub fn evaluate(&mut self, expression: &str) -> Result<Value> {
         let asked = json!({ "expression": expression, "awaitPromise": true, "returnByValue": true });
-        let answer = self.call("Runtime.evaluate", asked)?;
+        let answer = self.call("Runtime.evaluate", &asked)?;
         match answer.get("exceptionDetails") {
             None => Ok(answer["result"]["value"].clone()),
             Some(details) => {
@@ -179,17 +179,17 @@ impl Chromium {
 
     /// What the whole page looks like, as PNG.
     pub fn screenshot(&mut self) -> Result<Vec<u8>> {
-        let size = self.call("Page.getLayoutMetrics", json!({}))?;
+        let size = self.call("Page.getLayoutMetrics", &json!({}))?;
         let size = &size["cssContentSize"];
         let clip = json!({ "x": 0, "y": 0, "width": size["width"], "height": size["height"], "scale": 1 });
         let answer = self.call(
             "Page.captureScreenshot",
-            json!({ "format": "png", "captureBeyondViewport": true, "clip": clip }),
+            &json!({ "format": "png", "captureBeyondViewport": true, "clip": clip }),
         )?;
         Ok(from_base64(answer["data"].as_str().unwrap_or_default()))
     }
 
-    fn call(&mut self, method: &str, parameters: Value) -> Result<Value> {
+    fn call(&mut self, method: &str, parameters: &Value) -> Result<Value> {
         self.last += 1;
         let mut message = json!({ "id": self.last, "method": method, "params": parameters });
         if let Some(session) = &self.session {
@@ -225,7 +225,7 @@ impl Drop for Chromium {
     fn drop(&mut self) {
         self.session = None;
         // It ends its helpers itself when it is asked; when it does not answer, there is nothing more to do.
-        let _closed = self.call("Browser.close", json!({}));
+        let _closed = self.call("Browser.close", &json!({}));
         while self.receive().is_ok() {}
         let _removed = std::fs::remove_dir_all(self.pipes.path());
     }

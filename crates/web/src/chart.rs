@@ -188,7 +188,7 @@ pub(crate) fn glued(text: &str) -> PreEscaped<String> {
 mod tests {
     use super::*;
 
-    fn timeline<'a>(points: &'a [(i64, f64)], limit: Option<f64>) -> Timeline<'a> {
+    fn timeline(points: &[(i64, f64)], limit: Option<f64>) -> Timeline<'_> {
         let limit = limit.map(|limit| (limit, "interval".to_owned()));
         let value = |value: f64| format!("{value:.0}");
         Timeline { title: "t", points, marked: &[], limit, value, time: &|time| time.to_string() }

@@ -26,20 +26,21 @@ pub(crate) fn add_routes(mut router: Router<Arc<App>>, paths: &Paths) -> Router<
             || ["/", "/events", "/favicon.ico", SHORT_PATH].contains(&path)
     };
     if !taken(&paths.json) {
-        router = router.route(&paths.json, get(as_json));
+        router = router.route(&paths.json, get(|State(app): State<Arc<App>>| async move { as_json(&app) }));
     }
     if !taken(&paths.prometheus) && paths.json != paths.prometheus {
-        router = router.route(&paths.prometheus, get(|app: State<Arc<App>>| as_text(app, true)));
+        router = router
+            .route(&paths.prometheus, get(|State(app): State<Arc<App>>| async move { as_text(&app, true) }));
     }
-    router.route(SHORT_PATH, get(|app: State<Arc<App>>| as_text(app, false)))
+    router.route(SHORT_PATH, get(|State(app): State<Arc<App>>| async move { as_text(&app, false) }))
 }
 
-async fn as_json(State(app): State<Arc<App>>) -> Response {
+fn as_json(app: &App) -> Response {
     let json = json(&app.monitor.metrics(), &app.monitor.metrics_prefix());
     ([(header::CONTENT_TYPE, "text/json;charset=utf-8")], json.to_string()).into_response()
 }
 
-async fn as_text(State(app): State<Arc<App>>, with_original: bool) -> Response {
+fn as_text(app: &App, with_original: bool) -> Response {
     let text = prometheus(&app.monitor.metrics(), with_original);
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text).into_response()
 }

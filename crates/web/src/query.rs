@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //! The parameters of a request, by name.
 
+use std::fmt::Write as _;
+
 /// The parameters after the question mark.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Query(Vec<(String, String)>);
@@ -61,7 +63,9 @@ pub(crate) fn encode(text: &str) -> String {
         match byte {
             b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => out.push(char::from(byte)),
             b' ' => out.push('+'),
-            _ => out += &format!("%{byte:02X}"),
+            _ => {
+                let _ = write!(out, "%{byte:02X}");
+            }
         }
     }
     out

@@ -76,9 +76,9 @@ fn routes(app: Arc<App>) -> Router {
     let mut router = Router::new()
         .route("/", get(|| async { Redirect::temporary("/streaming/") }))
         .route("/events", get(|State(app): State<Arc<App>>| async move { app.live.events() }))
-        .route("/assets/app.css", get(|| asset("text/css", include_str!("../assets/app.css"))))
-        .route("/assets/app.js", get(|| asset("text/javascript", include_str!("../assets/app.js"))))
-        .route("/favicon.ico", get(|| asset("image/svg+xml", include_str!("../assets/icon.svg"))));
+        .route("/assets/app.css", get(|| async { asset("text/css", include_str!("../assets/app.css")) }))
+        .route("/assets/app.js", get(|| async { asset("text/javascript", include_str!("../assets/app.js")) }))
+        .route("/favicon.ico", get(|| async { asset("image/svg+xml", include_str!("../assets/icon.svg")) }));
     for (paths, make) in page::PAGES {
         for path in *paths {
             let handler = move |State(app): State<Arc<App>>, RawQuery(query): RawQuery| async move {
@@ -98,7 +98,7 @@ fn shown(made: std::result::Result<maud::Markup, page::Problem>) -> Response {
     }
 }
 
-async fn asset(kind: &'static str, text: &'static str) -> impl IntoResponse {
+fn asset(kind: &'static str, text: &'static str) -> impl IntoResponse {
     // They change with the binary only; a browser asks again after an hour.
     let headers = [(header::CONTENT_TYPE, kind), (header::CACHE_CONTROL, "max-age=3600")];
     (StatusCode::OK, headers, text)

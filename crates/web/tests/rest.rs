@@ -95,10 +95,10 @@ fn what_is_not_there_is_said_as_the_original_does() {
         ("batches/1/operations", "unknown batch: 1"),
         ("batches/1000/operations/7", "unknown output operation: 7"),
     ] {
-        let answer = shop.get(&shop.path(path));
+        let answer = shop.get(&Shop::path(path));
         assert_eq!((answer.status, answer.kind.as_str(), answer.body.as_str()), (404, "text/plain", text));
     }
-    assert_eq!(shop.get(&shop.path("batches?status=foo")).status, 404);
+    assert_eq!(shop.get(&Shop::path("batches?status=foo")).status, 404);
     assert_eq!(shop.get("/api/v1/applications/other/streaming/statistics").status, 404);
     let page = shop.get("/streaming/batch/");
     assert!(page.status == 400 && page.body.contains("Missing id parameter"));
@@ -193,11 +193,11 @@ fn every_answer_is_as_it_is_described() {
 fn a_stop_needs_a_header_that_no_other_site_can_send() {
     let shop = Shop::open();
     shop.run(1);
-    assert_eq!(shop.ask("POST", &shop.path("stop"), &[]).status, 403);
+    assert_eq!(shop.ask("POST", &Shop::path("stop"), &[]).status, 403);
     assert_eq!(shop.test().context().state(), dstreams_streaming::StreamingContextState::Active);
-    assert_eq!(shop.ask("POST", &shop.path("stop"), &["X-Requested-By: test"]).status, 200);
+    assert_eq!(shop.ask("POST", &Shop::path("stop"), &["X-Requested-By: test"]).status, 200);
     shop.test().context().await_termination().unwrap();
-    let again = shop.ask("POST", &shop.path("stop"), &["X-Requested-By: test"]);
+    let again = shop.ask("POST", &Shop::path("stop"), &["X-Requested-By: test"]);
     assert_eq!(again.status, 409);
     assert_eq!(shop.get("/health/live").status, 200);
     assert_eq!(shop.get("/health/ready").status, 503);
@@ -282,7 +282,9 @@ fn another_address_needs_a_token() {
     use dstreams_streaming::{Config, testing::TestContext, time::seconds};
     let start = |settings: &[(&str, &str)]| {
         let mut config = Config::new();
-        settings.iter().for_each(|(key, value)| config.set(key, value).unwrap());
+        for (key, value) in settings {
+            config.set(key, value).unwrap();
+        }
         let test = TestContext::with(config, seconds(1)).unwrap();
         dstreams_web::WebUi::start(test.context()).map(|ui| ui.is_some()).map_err(|error| error.to_string())
     };

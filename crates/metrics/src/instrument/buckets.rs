@@ -53,7 +53,7 @@ fn bucket_of(value: u64) -> usize {
     }
     let power = value.ilog2();
     let within = (value >> (power - BITS)) & (EXACT - 1);
-    ((((power - BITS + 1) as u64) << BITS) | within) as usize
+    ((u64::from(power - BITS + 1) << BITS) | within) as usize
 }
 
 /// The value in the middle of a bucket.

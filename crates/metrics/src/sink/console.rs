@@ -11,8 +11,10 @@ use super::{Sink, numbers};
 use crate::snapshot::Value;
 
 /// Writes all metrics as lines, by kind.
-#[derive(Default)]
 pub(crate) struct Console;
+
+/// A kind of metrics: its name, and whether a value is of it.
+type Kind = (&'static str, fn(&Value) -> bool);
 
 impl Sink for Console {
     fn name(&self) -> String {
@@ -28,7 +30,7 @@ fn text(values: &BTreeMap<String, Value>, now: i64) -> String {
     let mut text = format!("-- Metrics at {} s ", now / 1000);
     text.extend(std::iter::repeat_n('-', 80_usize.saturating_sub(text.len())));
     text.push('\n');
-    let kinds: [(&str, fn(&Value) -> bool); 4] = [
+    let kinds: [Kind; 4] = [
         ("Gauges", |value| matches!(value, Value::Gauge(_))),
         ("Counters", |value| matches!(value, Value::Counter(_))),
         ("Histograms", |value| matches!(value, Value::Histogram(_))),

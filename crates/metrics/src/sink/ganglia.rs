@@ -69,7 +69,7 @@ impl Sink for Ganglia {
             for (last, number) in numbers(value) {
                 let name = full_name(&self.prefix, name, last);
                 socket.send_to(&self.metadata(&host, &name), address)?;
-                socket.send_to(&self.value(&host, &name, number), address)?;
+                socket.send_to(&self::value(&host, &name, number), address)?;
             }
         }
         Ok(())
@@ -90,13 +90,13 @@ impl Ganglia {
         put_text(&mut packet, "dstreams");
         packet
     }
+}
 
-    fn value(&self, host: &str, name: &str, value: f64) -> Vec<u8> {
-        let mut packet = head(VALUE, host, name);
-        put_text(&mut packet, "%s");
-        put_text(&mut packet, &value.to_string());
-        packet
-    }
+fn value(host: &str, name: &str, value: f64) -> Vec<u8> {
+    let mut packet = head(VALUE, host, name);
+    put_text(&mut packet, "%s");
+    put_text(&mut packet, &value.to_string());
+    packet
 }
 
 fn head(kind: u32, host: &str, name: &str) -> Vec<u8> {
@@ -136,9 +136,7 @@ mod tests {
 
     #[test]
     fn a_value_is_a_text_with_its_format() {
-        let ganglia =
-            Ganglia { host: String::new(), port: 0, prefix: String::new(), ttl: None, dmax: 0, tmax: 60 };
-        let packet = ganglia.value("h", "m", 1.5);
+        let packet = value("h", "m", 1.5);
         assert_eq!(
             packet,
             b"\0\0\0\x85\0\0\0\x01h\0\0\0\0\0\0\x01m\0\0\0\0\0\0\0\0\0\0\x02%s\0\0\0\0\0\x031.5\0"

@@ -151,21 +151,17 @@ impl Store {
 
     fn batch_is(&mut self, info: BatchInfo, phase: Phase) {
         let time = info.batch_time;
-        match self.batches.get_mut(&time) {
-            Some(batch) => {
-                batch.info = info;
-                batch.phase = phase;
-            }
-            None => {
-                let batch = self.batches.entry(time).or_insert(BatchRecord::new(info, phase));
-                let early = std::mem::take(&mut self.early);
-                for (of, job) in early {
-                    if of == time {
-                        batch.jobs.insert(job.id, job);
-                    } else {
-                        self.early.push_back((of, job));
-                    }
-                }
+        if let Some(batch) = self.batches.get_mut(&time) {
+            batch.info = info;
+            batch.phase = phase;
+            return;
+        }
+        let batch = self.batches.entry(time).or_insert(BatchRecord::new(info, phase));
+        for (of, job) in std::mem::take(&mut self.early) {
+            if of == time {
+                batch.jobs.insert(job.id, job);
+            } else {
+                self.early.push_back((of, job));
             }
         }
     }
@@ -202,24 +198,21 @@ impl Store {
     fn job_started(&mut self, job: u64, batch: Time, output: usize, time: Time) {
         let record = JobRecord { id: job, output, start: time, end: None, error: None, stages: Vec::new() };
         self.running_jobs.insert(job, batch);
-        match self.batches.get_mut(&batch) {
-            Some(batch) => {
-                batch.jobs.insert(job, record);
-                // A program may run any number of jobs within one output.
-                if batch.jobs.len() > self.limits.jobs {
-                    batch.jobs.pop_first();
-                    batch.forgotten_jobs = true;
-                }
+        if let Some(batch) = self.batches.get_mut(&batch) {
+            batch.jobs.insert(job, record);
+            // A program may run any number of jobs within one output.
+            if batch.jobs.len() > self.limits.jobs {
+                batch.jobs.pop_first();
+                batch.forgotten_jobs = true;
             }
-            None => {
-                if self.early.len() == EARLY_KEPT
-                    && let Some((_, forgotten)) = self.early.pop_front()
-                {
-                    self.running_jobs.remove(&forgotten.id);
-                }
-                self.early.push_back((batch, record));
-            }
+            return;
         }
+        if self.early.len() == EARLY_KEPT
+            && let Some((_, forgotten)) = self.early.pop_front()
+        {
+            self.running_jobs.remove(&forgotten.id);
+        }
+        self.early.push_back((batch, record));
     }
 
     fn job(&mut self, job: u64, change: impl FnOnce(&mut JobRecord)) {

@@ -4,11 +4,11 @@
 use dstreams_monitor::{Setting, Store};
 use maud::{Markup, html};
 
-use super::{Problem, whole};
-use crate::{query::Query, ui::App};
+use super::whole;
+use crate::ui::App;
 
-pub(super) fn page(app: &App, _: &Query) -> Result<Markup, Problem> {
-    Ok(app.monitor.read(|store| whole(store, "Environment", "Environment", &content(store))))
+pub(super) fn page(app: &App) -> Markup {
+    app.monitor.read(|store| whole(store, "Environment", "Environment", &content(store)))
 }
 
 fn content(store: &Store) -> Markup {

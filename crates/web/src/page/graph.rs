@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 //! The graph page: the operators of the program, coloured by the time that their code takes.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, fmt::Write as _};
 
 use dstreams_monitor::{Store, format};
 use dstreams_streaming::event::GraphInfo;
 use maud::{Markup, html};
 
-use super::{Problem, layers::layout, whole};
-use crate::{query::Query, ui::App};
+use super::{layers::layout, whole};
+use crate::ui::App;
 
-pub(super) fn page(app: &App, _: &Query) -> Result<Markup, Problem> {
-    Ok(app.monitor.read(|store| whole(store, "Graph", "Graph", &content(store))))
+pub(super) fn page(app: &App) -> Markup {
+    app.monitor.read(|store| whole(store, "Graph", "Graph", &content(store)))
 }
 
 /// Over how many batches the time is summed up.
@@ -98,7 +98,7 @@ fn drawing(nodes: &[Node], all: u64) -> Markup {
         let end = (x, y - NODE.1 / 2.0);
         for (x, y) in passed.iter().map(|place| middle(*place)).chain([end]) {
             let bend = (y - last.1) / 2.0;
-            path += &format!("C{:.0} {:.0} {x:.0} {:.0} {x:.0} {y:.0}", last.0, last.1 + bend, y - bend);
+            let _ = write!(path, "C{:.0} {:.0} {x:.0} {:.0} {x:.0} {y:.0}", last.0, last.1 + bend, y - bend);
             last = (x, y);
         }
         path

@@ -9,12 +9,15 @@ pub(super) struct Layout {
     /// The place of each node, in the order in which they were given.
     pub(super) nodes: Vec<(f64, usize)>,
     /// For each edge, from parent to child, the places that it passes.
-    pub(super) edges: Vec<(usize, usize, Vec<(f64, usize)>)>,
+    pub(super) edges: Vec<Edge>,
     /// The number of columns.
     pub(super) columns: usize,
     /// The number of layers.
     pub(super) layers: usize,
 }
+
+/// An edge: its parent, its child, and the places that it passes.
+type Edge = (usize, usize, Vec<(f64, usize)>);
 
 /// A node, or a place that a long edge passes.
 struct Slot {

@@ -30,10 +30,10 @@ type Make = fn(&App, &Query) -> Result<Markup, Problem>;
 
 /// Every page with its paths.
 pub(crate) const PAGES: &[(&[&str], Make)] = &[
-    (&["/streaming", "/streaming/"], streaming::page),
+    (&["/streaming", "/streaming/"], |app, query| Ok(streaming::page(app, query))),
     (&["/streaming/batch", "/streaming/batch/"], batch::page),
-    (&["/graph", "/graph/"], graph::page),
-    (&["/environment", "/environment/"], environment::page),
+    (&["/graph", "/graph/"], |app, _| Ok(graph::page(app))),
+    (&["/environment", "/environment/"], |app, _| Ok(environment::page(app))),
 ];
 
 /// The tabs: where they lead, and what they are called.
@@ -136,10 +136,8 @@ impl Clock {
 
 /// A length that may not be known yet.
 fn length_or_dash(length: Option<Duration>) -> Markup {
-    match length {
-        Some(length) => html! { (crate::chart::glued(&format::length(length))) },
-        None => html! { "-" },
-    }
+    let text = length.map_or_else(|| "-".to_owned(), format::length);
+    html! { (crate::chart::glued(&text)) }
 }
 
 /// A text of no more than a hundred characters.

@@ -9,12 +9,12 @@ use dstreams_monitor::{
 use dstreams_streaming::{Duration, Time};
 use maud::{Markup, html};
 
-use super::{Clock, Problem, banner, shortened, table::TABLES, tiles::tiles, whole};
+use super::{Clock, banner, shortened, table::TABLES, tiles::tiles, whole};
 use crate::{chart::Timeline, query::Query, ui::App};
 
-pub(super) fn page(app: &App, query: &Query) -> Result<Markup, Problem> {
+pub(super) fn page(app: &App, query: &Query) -> Markup {
     let now = app.monitor.now();
-    Ok(app.monitor.read(|store| whole(store, "Streaming", "Streaming", &content(store, query, now))))
+    app.monitor.read(|store| whole(store, "Streaming", "Streaming", &content(store, query, now)))
 }
 
 fn content(store: &Store, query: &Query, now: Time) -> Markup {

@@ -120,13 +120,13 @@ impl Shop {
     }
 
     /// A path below that of the application.
-    pub(crate) fn path(&self, path: &str) -> String {
+    pub(crate) fn path(path: &str) -> String {
         format!("/api/v1/applications/local-0/streaming/{path}")
     }
 
     /// What a path below that of the application gives.
     pub(crate) fn json(&self, path: &str) -> serde_json::Value {
-        let answer = self.get(&self.path(path));
+        let answer = self.get(&Self::path(path));
         assert_eq!((answer.status, answer.kind.as_str()), (200, "application/json"), "{path}");
         serde_json::from_str(&answer.body).expect("it is JSON")
     }
@@ -142,7 +142,7 @@ impl Shop {
     /// Asks, as a browser does that knows the server by the name `host`.
     pub(crate) fn ask_as(&self, host: &str, method: &str, path: &str, headers: &[&str]) -> Answer {
         let mut stream = TcpStream::connect(self.ui.address()).expect("it listens");
-        let headers: String = headers.iter().map(|header| format!("{header}\r\n")).collect();
+        let headers: String = headers.iter().flat_map(|header| [header, "\r\n"]).collect();
         let request =
             format!("{method} {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n{headers}\r\n");
         stream.write_all(request.as_bytes()).expect("it reads");
