@@ -8,9 +8,12 @@ use super::{
 };
 
 /// Files of libraries whose purpose is to print.
-const PRINTERS: &[&str] = &["crates/streaming/src/output/print.rs", "crates/test-servers/src/chromium.rs"];
-const PRINTERS: &[&str] = &["crates/streaming/src/output/print.rs", "crates/test-servers/src/ports.rs"];
-const PRINTERS: &[&str] = &["crates/streaming/src/output/print.rs", "crates/test-servers/src/postgres.rs"];
+const PRINTERS: &[&str] = &[
+    "crates/streaming/src/output/print.rs",
+    "crates/test-servers/src/chromium.rs",
+    "crates/test-servers/src/ports.rs",
+    "crates/test-servers/src/postgres.rs",
+];
 
 /// Crates that are programs: they print as they please.
 const PROGRAMS: &[&str] = &["crates/cli/"];
