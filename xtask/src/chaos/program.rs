@@ -79,6 +79,7 @@ impl Program {
         set("app.keys", &KEYS.to_string());
         set("spark.streaming.checkpoint.directory", &self.checkpoints);
         set("spark.default.parallelism", "2");
+        set("spark.ui.enabled", "false");
         // A stop lets what waits be processed, however slow the machine is.
         set("spark.streaming.gracefulStopTimeout", "60s");
         if let Some(url) = &self.postgres {

@@ -12,12 +12,25 @@ enum May {
     AllBut(&'static [&'static str]),
 }
 
-/// The layers: cli ► facade ► connectors ► streaming ► { rdd, wal }. A crate without a row is a connector.
+/// The layers: cli ► facade ► web ► monitor ► { metrics, streaming }, and facade ► connectors ► streaming ► { rdd, wal }.
+/// A crate without a row is a connector.
 const LAYERS: &[(&str, May)] = &[
     ("dstreams-rdd", May::Only(&[])),
     ("dstreams-wal", May::Only(&[])),
     ("dstreams-streaming", May::Only(&["dstreams-rdd", "dstreams-wal"])),
     ("dstreams-logging", May::Only(&["dstreams-streaming"])),
+    ("dstreams-metrics", May::Only(&["dstreams-test-servers"])),
+    ("dstreams-monitor", May::Only(&["dstreams-metrics", "dstreams-streaming", "dstreams-rdd"])),
+    (
+        "dstreams-web",
+        May::Only(&[
+            "dstreams-metrics",
+            "dstreams-monitor",
+            "dstreams-streaming",
+            "dstreams-rdd",
+            "dstreams-test-servers",
+        ]),
+    ),
     ("dstreams", May::AllBut(&["dstreams-bench", "dstreams-cli", "xtask"])),
     ("dstreams-bench", May::Only(&["dstreams", "dstreams-bench-kit"])),
     ("dstreams-bench-kit", May::Only(&[])),

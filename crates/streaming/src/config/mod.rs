@@ -59,9 +59,9 @@ struct Assigned {
     origin: Origin,
 }
 
-/// Keys under these prefixes are not in the table: they belong to the user's program or to an object store. Any name, any
-/// text.
-const FREE_PREFIXES: [&str; 2] = ["app.", crate::storage::OPTIONS];
+/// Keys under these prefixes are not in the table: they belong to the user's program, to its metrics or to an object
+/// store. Any name, any text.
+const FREE_PREFIXES: [&str; 3] = ["app.", "spark.metrics.conf.", crate::storage::OPTIONS];
 
 /// Whose key it is, for one that is not in the table.
 fn free_prefix(key: &str) -> Option<&'static str> {
@@ -118,17 +118,22 @@ impl Config {
     /// Reads a properties file; the form of `spark-defaults.conf` is the same grammar.
     pub fn load_file(&mut self, path: impl AsRef<Path>) -> Result<(), ConfigError> {
         let path = path.as_ref();
-        let text = fs::read_to_string(path)
-            .map_err(|source| ConfigError::Unreadable { path: path.to_owned(), source })?;
-        let assignments = properties::parse(&text).map_err(|error| ConfigError::Syntax {
-            path: path.to_owned(),
-            line: error.line,
-            problem: error.problem,
-        })?;
-        for properties::Assignment { line, key, value } in assignments {
+        for properties::Assignment { line, key, value } in assignments(path)? {
             self.assign(&key, &value, Origin::File { path: path.to_owned(), line })?;
         }
         Ok(())
+    }
+
+    /// The keys and values of a properties file that is none of a program, such as one of metrics.
+    pub fn read_properties(path: impl AsRef<Path>) -> Result<Vec<(String, String)>, ConfigError> {
+        let assignments = assignments(path.as_ref())?;
+        Ok(assignments.into_iter().map(|assignment| (assignment.key, assignment.value)).collect())
+    }
+
+    /// The keys that were set under a prefix, without it, and their values.
+    pub fn under<'a>(&'a self, prefix: &'a str) -> impl Iterator<Item = (&'a str, &'a str)> {
+        let set = self.values.iter();
+        set.filter_map(move |(key, set)| Some((key.strip_prefix(prefix)?, set.text.as_str())))
     }
 
     /// Takes what is configured through environment variables, usually those of `std::env::vars_os()`.
@@ -197,7 +202,7 @@ impl Config {
             if let Some(feature) = planned::feature(key) {
                 self.warn(Warning::NotYet { key: key.to_owned(), origin: origin.clone(), feature });
             }
-        } else if let Some(reason) = ignored::reason(key) {
+        } else if let Some(reason) = ignored::reason(key).filter(|_| free_prefix(key).is_none()) {
             self.warn(Warning::Ignored { key: key.to_owned(), origin, reason });
             return Ok(());
         } else if free_prefix(key).is_none() {
@@ -223,6 +228,17 @@ impl fmt::Debug for Config {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_map().entries(self.values.iter().map(|(key, set)| (key, shown(key, &set.text)))).finish()
     }
+}
+
+/// The lines of a properties file.
+fn assignments(path: &Path) -> Result<Vec<properties::Assignment>, ConfigError> {
+    let text = fs::read_to_string(path)
+        .map_err(|source| ConfigError::Unreadable { path: path.to_owned(), source })?;
+    properties::parse(&text).map_err(|error| ConfigError::Syntax {
+        path: path.to_owned(),
+        line: error.line,
+        problem: error.problem,
+    })
 }
 
 /// One row of [`Config::explain`].

@@ -288,6 +288,12 @@ table! {
             "Whether the web UI and the REST interface are served.";
         UI_PORT: u16, "spark.ui.port", Bound::None, default_to "4040",
             "Port of the web UI; the next free one is taken, 0 takes any.";
+        UI_ADDRESS: String, "dstreams.ui.address", TextForm::Any, default_to "127.0.0.1",
+            "The IP address that the web UI listens on. Another one than that of this machine itself needs a token.";
+        UI_TOKEN: Option<String>, "dstreams.ui.token", TextForm::Any, unset_means "no token",
+            "What a request must bring: `Authorization: Bearer …`, or `?token=…` once in a browser.";
+        PORT_MAX_RETRIES: usize, "spark.port.maxRetries", AtLeast(0), default_to "16",
+            "How many ports after `spark.ui.port` are tried when that is taken.";
         UI_RETAINED_BATCHES: usize, "spark.streaming.ui.retainedBatches", AtLeast(1), default_to "1000",
             "How many completed batches are remembered for UI and REST.";
         UI_RETAINED_JOBS: usize, "spark.ui.retainedJobs", AtLeast(1), default_to "1000",
@@ -298,5 +304,13 @@ table! {
             "Whether the numbers of executors are served in the text format of Prometheus.";
         METRICS_NAMESPACE: Option<String>, "spark.metrics.namespace", TextForm::Any, unset_means "the application id",
             "First part of the name of each metric.";
+        METRICS_CONF: Option<String>, "spark.metrics.conf", TextForm::Any, unset_means "no file",
+            "A file of the form of metrics.properties, which says where metrics are reported. Its keys may also be given under `spark.metrics.conf.`, such as `spark.metrics.conf.*.sink.csv.class`.";
+        EVENT_LOG_ENABLED: bool, "spark.eventLog.enabled", (), default_to "false",
+            "Whether what pages and REST show is also kept on disk, for `dstreams history`.";
+        EVENT_LOG_DIR: String, "spark.eventLog.dir", TextForm::Any, default_to "/tmp/dstreams-events",
+            "The directory that holds a directory per run of an application.";
+        EVENT_LOG_MAX_SIZE: ByteSize, "dstreams.eventLog.maxSize", AtLeast(ByteSize::from_bytes(1 << 20)), default_to "256m",
+            "How much one run keeps on disk; beyond that its oldest batches go.";
     }
 }

@@ -124,6 +124,11 @@ impl StreamingContext {
         self.inner.scope.rdd_context()
     }
 
+    /// The clock that it takes its time from.
+    pub fn clock(&self) -> &Arc<dyn Clock> {
+        self.inner.scope.clock()
+    }
+
     /// Its configuration.
     pub fn config(&self) -> &Config {
         self.inner.scope.config()
