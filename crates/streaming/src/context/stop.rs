@@ -129,6 +129,8 @@ impl Inner {
         if finished {
             running.runner.stop(true);
         } else {
+            // First, so that no job begins after those that run are given up.
+            running.runner.abandon();
             self.scope.abandoned().raise();
             self.give_up(&running);
         }
