@@ -160,12 +160,11 @@ fn what_could_not_be_processed_in_time_is_said() {
     let application = std::thread::spawn(move || {
         run_with(config, |ssc| {
             let begun = begun.clone();
-            ssc.queue_stream(&RddQueue::<u8>::new()).for_each_rdd(move |rdd, _| {
+            let endless = ssc.rdd_context().parallelize_in(vec![()], 1).flat_map(|()| 0..u64::MAX);
+            ssc.queue_stream(&RddQueue::<u8>::new()).for_each_rdd(move |_, _| {
                 let _ = begun.send(());
                 // Until the stop gives up what runs.
-                while rdd.count().is_ok() {
-                    std::thread::yield_now();
-                }
+                let _cancelled = endless.count();
                 Ok(())
             });
             Ok(())

@@ -131,10 +131,15 @@ impl Runner {
         }
     }
 
+    /// Begins no more jobs, also not those that are queued.
+    pub(crate) fn abandon(&self) {
+        self.shared.abandoned.raise();
+    }
+
     /// Ends the threads: after the jobs that are queued, or at once after those that run.
     pub(crate) fn stop(&self, finish_queued: bool) {
         if !finish_queued {
-            self.shared.abandoned.raise();
+            self.abandon();
         }
         drop(self.queue.lock().take());
         let workers = std::mem::take(&mut *self.workers.lock());

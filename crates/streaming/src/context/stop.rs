@@ -124,6 +124,8 @@ impl Inner {
         let finished = graceful && self.await_pending_batches();
         let pending = self.progress.pending();
         if !finished {
+            // First, so that no job begins after those that run are given up.
+            running.runner.abandon();
             self.scope.abandoned().raise();
             self.scope.rdd_context().cancel_all_jobs();
         }
