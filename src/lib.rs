@@ -56,7 +56,7 @@ pub use dstreams_web as web;
 /// Reads the configuration (defaults, then the properties file, the environment and the command line, each over those
 /// before), builds the graph with `build`, starts it, and returns the error that stopped it. The first SIGINT or
 /// SIGTERM processes what has been received and stops; a second one ends the process at once. With the feature `web`
-/// there are pages to watch it, at http://127.0.0.1:4040 unless `spark.ui.port` says otherwise.
+/// there are pages to watch it, at <http://127.0.0.1:4040> unless `spark.ui.port` says otherwise.
 ///
 /// ```no_run
 /// dstreams::run("line-count", |ssc| {

@@ -67,9 +67,17 @@ fn is_run(config: &Config) -> bool {
 
 #[cfg(not(feature = "web"))]
 impl Watched {
-    /// Nothing watches programs that are built without the feature.
+    /// Says that nobody watches, if the configuration asks for it.
     #[expect(clippy::unused_self, clippy::unnecessary_wraps, reason = "as with the feature")]
-    pub(crate) fn start(&mut self, _context: &StreamingContext) -> Result<()> {
+    pub(crate) fn start(&mut self, context: &StreamingContext) -> Result<()> {
+        use dstreams_streaming::config::Origin;
+        let settings = context.config().explain();
+        let ours = ["spark.ui.", "dstreams.ui.", "spark.metrics.", "spark.eventLog."];
+        let mut ours =
+            settings.iter().filter(|setting| ours.iter().any(|start| setting.key.starts_with(start)));
+        if let Some(set) = ours.find(|setting| setting.origin != Origin::Default) {
+            tracing::warn!("{} has no effect: build the program with the feature `web` of dstreams", set.key);
+        }
         Ok(())
     }
 }

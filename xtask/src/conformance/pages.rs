@@ -5,10 +5,10 @@ use dstreams::monitor::format::{Unit, batch_time};
 use jiff::tz::TimeZone;
 use serde_json::{Value as Json, json};
 
-use super::units::{PASSED, Row};
+use super::units::{PASSED, Row, Stateless};
 
 /// The function of a table, by its columns: these tables have no other name.
-pub(super) fn function(columns: &[String]) -> Option<fn(&Row<'_>) -> Result<Json, String>> {
+pub(super) fn function(columns: &[String]) -> Option<Stateless> {
     let columns: Vec<&str> = columns.iter().map(String::as_str).collect();
     Some(match columns[..] {
         ["unit", "text"] => |row| Ok(json!(unit(row.text("unit")?)?.name())),

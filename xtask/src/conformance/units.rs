@@ -25,7 +25,7 @@ pub(super) struct Units {
 }
 
 /// What a target makes of a row.
-type Stateless = fn(&Row<'_>) -> Result<Json, String>;
+pub(super) type Stateless = fn(&Row<'_>) -> Result<Json, String>;
 
 /// As [`Stateless`] for targets that remember the rows before.
 type Function = Box<dyn FnMut(&Row<'_>) -> Result<Json, String>>;

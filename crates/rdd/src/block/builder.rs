@@ -47,17 +47,18 @@ impl<T: Data> Builder<T> {
     }
 
     /// The block of records that are all there already and belong to nobody else, if they are kept as they are and memory
-    /// has room; otherwise the builder, for the records chunk by chunk.
-    pub(crate) fn whole(self, records: &Resting<T>) -> Result<KeptBlock<T>, Self> {
-        let Self { context, name, policy, mut memory, parts, .. } = self;
-        let bytes = records.iter().map(|chunk| (policy.measure)(chunk) + size_of::<Vec<T>>()).sum();
-        let as_they_are = matches!(parts, Parts::Records(_)) && Arc::strong_count(records) == 1;
-        if as_they_are && memory.try_grow(bytes) {
-            let count = records.iter().map(Vec::len).sum();
-            let content = Content::Records(Arc::clone(records));
-            return Ok(KeptBlock::from_parts(context, name, policy, count, content, memory));
+    /// has room. The builder has nothing in it before and afterwards.
+    pub(crate) fn whole(&mut self, records: &Resting<T>) -> Option<KeptBlock<T>> {
+        let bytes = records.iter().map(|chunk| (self.policy.measure)(chunk) + size_of::<Vec<T>>()).sum();
+        let as_they_are = matches!(self.parts, Parts::Records(_)) && Arc::strong_count(records) == 1;
+        if !as_they_are || !self.memory.try_grow(bytes) {
+            return None;
         }
-        Err(Self { context, name, policy, records: 0, memory, parts })
+        let nothing = self.context.memory().reserve_for(self.name.rdd.0, 0).expect("nothing is always free");
+        let memory = mem::replace(&mut self.memory, nothing);
+        let (context, content) = (self.context.clone(), Content::Records(Arc::clone(records)));
+        let count = records.iter().map(Vec::len).sum();
+        Some(KeptBlock::from_parts(context, self.name, self.policy, count, content, memory))
     }
 
     /// Takes a chunk out of `chunk` and adds it, or leaves it there if it has no room, which is false, or cannot be

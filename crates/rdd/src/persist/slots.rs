@@ -78,12 +78,9 @@ impl<T: Data> Slots<T> {
         let mut input = rdd.compute_chunks(partition, task)?;
         let mut builder = Builder::new(rdd.context(), name, self.policy)?;
         if let Some(records) = input.at_rest() {
-            match builder.whole(&records) {
-                Ok(block) => {
-                    drop(records);
-                    return keep(block, task, claim);
-                }
-                Err(none_yet) => builder = none_yet,
+            if let Some(block) = builder.whole(&records) {
+                drop(records);
+                return keep(block, task, claim);
             }
             input = Box::new(AtRest::new(records, None, task));
         }

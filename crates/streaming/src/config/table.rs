@@ -291,7 +291,7 @@ table! {
         UI_ADDRESS: String, "dstreams.ui.address", TextForm::Any, default_to "127.0.0.1",
             "The IP address that the web UI listens on. Another one than that of this machine itself needs a token.";
         UI_TOKEN: Option<String>, "dstreams.ui.token", TextForm::Any, unset_means "no token",
-            "What a request must bring: `Authorization: Bearer …`, or `?token=…` once in a browser.";
+            "What a request must bring: `Authorization: Bearer TOKEN`, or `?token=TOKEN` once in a browser.";
         PORT_MAX_RETRIES: usize, "spark.port.maxRetries", AtLeast(0), default_to "16",
             "How many ports after `spark.ui.port` are tried when that is taken.";
         UI_RETAINED_BATCHES: usize, "spark.streaming.ui.retainedBatches", AtLeast(1), default_to "1000",

@@ -49,6 +49,9 @@ impl<K, S> std::fmt::Debug for KeyIndex<K, S> {
     }
 }
 
+/// Records at rest with their index.
+type Indexed<K, S> = (Resting<(K, S)>, Index<K, S>);
+
 impl<K: Key, S: Clone> KeyIndex<K, S> {
     /// Takes the index of a partition, for the records at rest: the one that was kept with them, or a new one. They are
     /// copied if their chunks are not all of one size. Nothing when memory has no room for the index, or a place no
@@ -58,7 +61,7 @@ impl<K: Key, S: Clone> KeyIndex<K, S> {
         partition: usize,
         records: Resting<(K, S)>,
         context: &RddContext,
-    ) -> Option<(Resting<(K, S)>, Index<K, S>)> {
+    ) -> Option<Indexed<K, S>> {
         let kept = self.0.lock().remove(&partition);
         if let Some(kept) = kept.filter(|kept| kept.of.as_ptr() == Arc::as_ptr(&records)) {
             return Some((records, kept));

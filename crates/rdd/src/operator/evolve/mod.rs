@@ -90,6 +90,9 @@ impl<K: Key, S: Wire> Rdd<(K, S)> {
     }
 }
 
+/// A key with its values, and its state in the version before if it has one.
+type Group<K, V, S> = (K, (Vec<V>, Vec<S>));
+
 /// One partition of a dataset that is made from the one before it.
 struct Step<'a, K, S, V> {
     before: &'a Rdd<(K, S)>,
@@ -181,7 +184,7 @@ impl<K: Key, S: Wire, V: Wire> Step<'_, K, S, V> {
             groups.into_chunks()
         });
         let f = Arc::clone(f);
-        let evolve = move |groups: &mut Vec<(K, (Vec<V>, Vec<S>))>, out: &mut Vec<(K, S)>| {
+        let evolve = move |groups: &mut Vec<Group<K, V, S>>, out: &mut Vec<(K, S)>| {
             for (key, (values, states)) in groups.drain(..) {
                 let state = f(&key, states.first(), KeyValues::all(values)).map_err(TaskError::user)?;
                 out.extend(state.map(|state| (key, state)));

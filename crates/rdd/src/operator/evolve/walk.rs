@@ -31,14 +31,13 @@ pub(super) fn walk<K: Key, S: Clone, V>(
         task.check_cancelled()?;
         let mut chunk = Vec::with_capacity(CHUNK.min(last - place));
         while chunk.len() < CHUNK && place < last {
-            match walk.step(place)? {
-                Some(pair) => chunk.push(pair),
-                None => {
-                    index.places.remove(key_hash(walk.key(place)), place);
-                    let Some((from, pair)) = walk.last_that_stays(place, &mut last, index)? else { break };
-                    index.places.relocate(key_hash(&pair.0), from, place);
-                    chunk.push(pair);
-                }
+            if let Some(pair) = walk.step(place)? {
+                chunk.push(pair);
+            } else {
+                index.places.remove(key_hash(walk.key(place)), place);
+                let Some(Placed { from, pair }) = walk.last_that_stays(place, &mut last, index)? else { break };
+                index.places.relocate(key_hash(&pair.0), from, place);
+                chunk.push(pair);
             }
             place += 1;
         }
@@ -47,6 +46,12 @@ pub(super) fn walk<K: Key, S: Clone, V>(
         }
     }
     Ok(evolved)
+}
+
+/// A key with its new state, and the place that it leaves.
+struct Placed<K, S> {
+    from: usize,
+    pair: (K, S),
 }
 
 struct Walk<'a, K, S, V, F> {
@@ -81,11 +86,11 @@ where
         place: usize,
         last: &mut usize,
         index: &mut Index<K, S>,
-    ) -> Result<Option<(usize, (K, S))>, TaskError> {
+    ) -> Result<Option<Placed<K, S>>, TaskError> {
         while *last > place + 1 {
             *last -= 1;
             if let Some(pair) = self.step(*last)? {
-                return Ok(Some((*last, pair)));
+                return Ok(Some(Placed { from: *last, pair }));
             }
             index.places.remove(key_hash(self.key(*last)), *last);
         }
