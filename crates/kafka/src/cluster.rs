@@ -27,6 +27,9 @@ use crate::{
 /// Up to so many topics are asked for one by one; for more, all topics of the cluster at once.
 const FEW: usize = 8;
 
+/// How long is waited before the same is asked again.
+const PAUSE: Duration = Duration::from_millis(50);
+
 /// Offsets by partition.
 pub(crate) type Offsets = BTreeMap<TopicPartition, i64>;
 
@@ -54,6 +57,11 @@ impl Cluster {
     /// As this, but gives up sooner.
     pub(crate) fn within(&self, timeout: Duration) -> Self {
         Self { timeout: timeout.min(self.timeout), ..self.clone() }
+    }
+
+    /// Lets a moment pass, and takes in what the client says meanwhile.
+    pub(crate) fn pause(&self) {
+        drop(self.client.poll(PAUSE));
     }
 
     /// What a connection failed with last.

@@ -18,6 +18,8 @@ pub(crate) struct Settings {
     pub(crate) fail_on_data_loss: bool,
     pub(crate) commit: bool,
     pub(crate) request_timeout: Waiting,
+    /// How long a start waits for the brokers.
+    pub(crate) start_timeout: Duration,
     pub(crate) metadata_interval: Duration,
     pub(crate) reading: Reading,
 }
@@ -52,6 +54,7 @@ impl Settings {
             fail_on_data_loss,
             commit: config.get(&keys::KAFKA_COMMIT_OFFSETS),
             request_timeout,
+            start_timeout: config.get(&keys::KAFKA_REQUEST_TIMEOUT),
             metadata_interval: config.get(&keys::KAFKA_METADATA_INTERVAL),
             reading: Reading {
                 poll_timeout: config

@@ -56,9 +56,9 @@ impl<T: Data> Builder<T> {
         }
         let nothing = self.context.memory().reserve_for(self.name.rdd.0, 0).expect("nothing is always free");
         let memory = mem::replace(&mut self.memory, nothing);
-        let (context, content) = (self.context.clone(), Content::Records(Arc::clone(records)));
+        let content = Content::Records(Arc::clone(records));
         let count = records.iter().map(Vec::len).sum();
-        Some(KeptBlock::from_parts(context, self.name, self.policy, count, content, memory))
+        Some(KeptBlock::from_parts(self.context.clone(), self.name, self.policy, count, content, memory))
     }
 
     /// Takes a chunk out of `chunk` and adds it, or leaves it there if it has no room, which is false, or cannot be

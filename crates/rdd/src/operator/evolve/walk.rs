@@ -35,7 +35,9 @@ pub(super) fn walk<K: Key, S: Clone, V>(
                 chunk.push(pair);
             } else {
                 index.places.remove(key_hash(walk.key(place)), place);
-                let Some(Placed { from, pair }) = walk.last_that_stays(place, &mut last, index)? else { break };
+                let Some(Placed { from, pair }) = walk.last_that_stays(place, &mut last, index)? else {
+                    break;
+                };
                 index.places.relocate(key_hash(&pair.0), from, place);
                 chunk.push(pair);
             }
