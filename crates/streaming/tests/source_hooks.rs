@@ -1,10 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! What a source is told of its batches: complete, failed, and that none is left.
 
-use std::{
-    path::Path,
-    sync::{Arc, Mutex},
-};
+use std::sync::{Arc, Mutex};
 
 use dstreams_streaming::{Error, InputInfo, Rdd, RddContext, Result, Source, Time, testing::TestContext};
 
@@ -43,7 +40,7 @@ impl Source for Told {
         Ok(context.parallelize([plan]))
     }
 
-    fn attach(&self, _dir: &Path) -> Result<()> {
+    fn attach(&self, _dir: &dstreams_streaming::storage::Location) -> Result<()> {
         Ok(())
     }
 

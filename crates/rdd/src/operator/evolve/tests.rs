@@ -1,6 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 //! `evolve_by_key` against a map that is changed step by step, in memory and with too little of it.
 #![allow(clippy::unwrap_used, reason = "tests")]
+#![allow(
+    clippy::trivially_copy_pass_by_ref,
+    clippy::unnecessary_wraps,
+    reason = "what evolve_by_key calls is of that form"
+)]
 
 use std::collections::BTreeMap;
 
@@ -11,6 +16,9 @@ use crate::{RddContext, RddOptions};
 
 /// A change of a key: a number to add to its sum.
 type Change = (u16, i32);
+
+/// The changes of each step, in parts, and the sums after each.
+type Steps = (Vec<Vec<Vec<Change>>>, Vec<BTreeMap<u16, i32>>);
 
 /// Sums of changes; a sum of zero goes.
 fn add(_: &u16, sum: Option<&i32>, new: KeyValues<'_, i32>) -> Result<Option<i32>, TaskError> {
@@ -78,7 +86,7 @@ proptest! {
 }
 
 /// Twenty thousand keys, of which each step removes some, changes some and adds some.
-fn many() -> (Vec<Vec<Vec<Change>>>, Vec<BTreeMap<u16, i32>>) {
+fn many() -> Steps {
     let changes: Vec<Vec<Vec<Change>>> = (0..6i32)
         .map(|step| {
             let part = |from: u16, to: u16, n: i32| (from..to).map(|key| (key, n)).collect::<Vec<_>>();
