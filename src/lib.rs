@@ -18,13 +18,20 @@
 //! ```
 //!
 //! [`streaming`] holds streams, sources, outputs and the test kit; [`rdd`] holds the datasets under them, which are
-//! useful on their own. The features `sqlite` and `postgres` add sinks of these names, and `kafka` a source.
+//! useful on their own. The features `sqlite` and `postgres` add sinks of these names and `kafka` a source, `object-store`
+//! lets checkpoint directories be on S3, Google Cloud Storage and Azure, and `alerts` tells people when something is wrong.
 #![forbid(unsafe_code)]
 
+mod alerted;
+pub mod exit;
 pub mod log;
 
+#[cfg(feature = "alerts")]
+pub use dstreams_alerts as alerts;
 #[cfg(feature = "kafka")]
 pub use dstreams_kafka as kafka;
+#[cfg(feature = "object-store")]
+pub use dstreams_objects as objects;
 #[cfg(feature = "postgres")]
 pub use dstreams_postgres as postgres;
 pub use dstreams_rdd as rdd;
@@ -33,11 +40,10 @@ pub use dstreams_sqlite as sqlite;
 pub use dstreams_streaming::{
     self as streaming, Accumulator, Broadcast, Config, DStream, Data, DeadLetter, DeadLetters, Duration,
     Error, FileSink, HashPartitioner, Key, PairOptions, Partitioning, Rdd, RddContext, Rejected, Result,
-    Sink, SinkError, StopOptions, StorageLevel, StreamingContext, StreamingListener, Text, Time, Wire,
-    get_or_create, run_with, time,
+    Sink, SinkError, StopOptions, StorageLevel, StreamingContext, StreamingListener, Text, Time, Wire, time,
 };
 
-/// Runs an application until it fails or is told to stop; its log goes to standard error.
+/// Runs an application until it fails or is told to stop; its log goes to standard error, or where `dstreams.log.file` says.
 ///
 /// Reads the configuration (defaults, then the properties file, the environment and the command line, each over those
 /// before), builds the graph with `build`, starts it, and returns the error that stopped it. The first SIGINT or
@@ -51,7 +57,40 @@ pub use dstreams_streaming::{
 /// # Ok::<(), dstreams::Error>(())
 /// ```
 pub fn run(name: &str, build: impl FnOnce(&StreamingContext) -> Result<()>) -> Result<()> {
-    log::to_stderr(log::Level::INFO);
-    // What `main` returns is shown as a value; this says it in words.
-    streaming::run(name, build).inspect_err(|error| tracing::error!("{error}"))
+    // Until the program has ended: then its last alerts are sent.
+    let mut alerts = alerted::Alerted::default();
+    register_storages();
+    let whole = |ssc: &StreamingContext| {
+        log::start(ssc.config()).map_err(Error::user)?;
+        build(ssc)?;
+        alerts.start(ssc)
+    };
+    streaming::run(name, whole).inspect_err(|error| {
+        // What `main` returns is shown as a value; this says it in words, also where there is no configuration yet.
+        log::to_stderr(log::Level::INFO);
+        tracing::error!("{error}");
+    })
+}
+
+/// As [`run`], with a configuration that has been read already and a log that goes where the program wants it.
+pub fn run_with(config: Config, build: impl FnOnce(&StreamingContext) -> Result<()>) -> Result<()> {
+    register_storages();
+    streaming::run_with(config, build)
+}
+
+/// A context with `directory` as its checkpoint directory, built by `build`: see
+/// [`streaming::get_or_create`].
+pub fn get_or_create(
+    directory: &str,
+    config: Config,
+    build: impl FnOnce(&StreamingContext) -> Result<()>,
+) -> Result<StreamingContext> {
+    register_storages();
+    streaming::get_or_create(directory, config, build)
+}
+
+/// Has checkpoint directories be on the object stores that this build knows.
+fn register_storages() {
+    #[cfg(feature = "object-store")]
+    objects::register();
 }

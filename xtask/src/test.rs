@@ -10,7 +10,7 @@ use std::{
 
 use clap::{Args, builder::PossibleValuesParser};
 
-use crate::{Result, chaos, conformance, kafka, tidy};
+use crate::{Result, bench, chaos, conformance, kafka, tidy};
 
 /// The steps in their order: the cheap ones that fail most often come first.
 const STEPS: &[Step] = &[
@@ -32,6 +32,7 @@ const STEPS: &[Step] = &[
     Step { name: "doc-tests", action: Action::Cargo(&["test", "--workspace", "--all-features", "--doc"]) },
     Step { name: "conformance", action: Action::Task(conformance::check) },
     Step { name: "chaos", action: Action::Task(chaos::check) },
+    Step { name: "bench", action: Action::Task(bench::check) },
     Step { name: "docs", action: Action::Task(docs) },
     Step {
         name: "licences",

@@ -4,6 +4,9 @@
 mod checkpoint;
 mod dead_letters;
 mod demo;
+mod process;
+mod stop;
+mod supervise;
 
 use std::process::ExitCode;
 
@@ -29,6 +32,10 @@ enum Command {
     /// Look at records that a program could not use, or send them once more.
     #[command(subcommand)]
     DeadLetters(dead_letters::Command),
+    /// Have an application process what it has received, and stop.
+    Stop(stop::Options),
+    /// Run an application, and start it again when it fails.
+    Supervise(supervise::Options),
 }
 
 impl Command {
@@ -36,9 +43,16 @@ impl Command {
     fn quiet_level(&self) -> dstreams::log::Level {
         match self {
             Self::Demo(options) => options.quiet_level(),
-            Self::Checkpoint(_) | Self::DeadLetters(_) => dstreams::log::Level::WARN,
+            Self::Checkpoint(_) | Self::DeadLetters(_) | Self::Stop(_) | Self::Supervise(_) => {
+                dstreams::log::Level::WARN
+            }
         }
     }
+}
+
+/// A length of time as an argument.
+fn length(text: &str) -> Result<dstreams::Duration, String> {
+    text.parse().map_err(|error: dstreams::time::ParseDurationError| error.to_string())
 }
 
 fn main() -> ExitCode {
@@ -52,6 +66,11 @@ fn main() -> ExitCode {
         Command::Demo(options) => demo::run(&options),
         Command::Checkpoint(options) => checkpoint::run(&options).map_err(Into::into),
         Command::DeadLetters(command) => dead_letters::run(command),
+        Command::Stop(options) => stop::run(&options),
+        Command::Supervise(options) => match supervise::run(&options) {
+            Ok(code) => return code,
+            Err(error) => Err(error),
+        },
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -33,6 +33,8 @@ pub(crate) struct Limits {
 pub(crate) struct Known {
     /// Records per second that backpressure leaves to the stream.
     pub(crate) rate: Option<i64>,
+    /// Whether the batch is to take nothing, since too many wait.
+    pub(crate) is_held: bool,
     /// The mean size of a record, once one was read.
     pub(crate) record_size: Option<f64>,
 }
@@ -45,6 +47,9 @@ impl Limits {
         rates: Option<&Rates>,
         known: Known,
     ) -> Option<BTreeMap<TopicPartition, u64>> {
+        if known.is_held {
+            return Some(lags.keys().map(|partition| (partition.clone(), 0)).collect());
+        }
         let by_rate = self.by_rate(lags, rates, known.rate);
         match (by_rate, self.total(known)) {
             (None, None) => None,
@@ -151,7 +156,7 @@ mod tests {
     }
 
     fn taken(limits: &Limits, waiting: &[u64], rate: Option<i64>) -> Option<Vec<u64>> {
-        let known = Known { rate, record_size: None };
+        let known = Known { rate, ..Known::default() };
         limits.of(&lags(waiting), None, known).map(|taken| taken.into_values().collect())
     }
 
@@ -162,7 +167,7 @@ mod tests {
         assert_eq!(taken(&limits(100, 100, 1), &[0, 0], Some(1000)), None);
         let rates: Rates =
             Arc::new(|partition| PartitionRate { max: 50 * (i64::from(partition.partition) + 1), min: 1 });
-        let known = Known { rate: Some(1000), record_size: None };
+        let known = Known { rate: Some(1000), ..Known::default() };
         let own = limits(100, 0, 1).of(&lags(&[1000, 1000]), Some(&rates), known);
         assert_eq!(own, Some(lags(&[5, 10])));
         assert_eq!(taken(&limits(500, 1000, 1), &[1000], Some(500)), Some(vec![250]));
@@ -184,9 +189,15 @@ mod tests {
         assert_eq!(taken(&records, &[33, 33, 34], None), Some(vec![4, 3, 3]));
         assert_eq!(taken(&records, &[3, 4], None), Some(vec![3, 4]));
         let bytes = Limits { max_bytes: Some(1_000), ..limits(100, 0, 1) };
-        let known = Known { rate: None, record_size: Some(100.0) };
+        let known = Known { record_size: Some(100.0), ..Known::default() };
         assert_eq!(bytes.of(&lags(&[50, 50]), None, known), Some(lags(&[5, 5])));
         assert_eq!(bytes.of(&lags(&[50]), None, Known::default()), Some(lags(&[1])));
+    }
+
+    #[test]
+    fn a_batch_that_is_held_takes_nothing() {
+        let held = Known { is_held: true, ..Known::default() };
+        assert_eq!(limits(100, 0, 1).of(&lags(&[7, 8]), None, held), Some(lags(&[0, 0])));
     }
 
     #[test]

@@ -17,8 +17,6 @@ pub(crate) struct Settings {
     pub(crate) per_task: Option<u64>,
     pub(crate) fail_on_data_loss: bool,
     pub(crate) commit: bool,
-    /// Records per second before the first estimate of backpressure, if that is on.
-    pub(crate) initial_rate: Option<i64>,
     pub(crate) request_timeout: Waiting,
     /// How long a start waits for the brokers.
     pub(crate) start_timeout: Duration,
@@ -55,9 +53,6 @@ impl Settings {
             per_task: config.get(&keys::KAFKA_MAX_RECORDS_PER_TASK).and_then(positive),
             fail_on_data_loss,
             commit: config.get(&keys::KAFKA_COMMIT_OFFSETS),
-            initial_rate: config
-                .get(&keys::BACKPRESSURE_INITIAL_RATE)
-                .filter(|_| config.get(&keys::BACKPRESSURE_ENABLED)),
             request_timeout,
             start_timeout: config.get(&keys::KAFKA_REQUEST_TIMEOUT),
             metadata_interval: config.get(&keys::KAFKA_METADATA_INTERVAL),

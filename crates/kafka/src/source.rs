@@ -4,7 +4,9 @@
 use std::sync::{Arc, atomic::Ordering};
 
 use dstreams_rdd::codec::{Compression, decode_chunk, encode_chunk};
-use dstreams_streaming::{InputInfo, Rdd, RddContext, Result, Source, SourceContext, Time, rate::LatestRate};
+use dstreams_streaming::{
+    InputInfo, Rdd, RddContext, Result, Source, SourceContext, Time, event::LagInfo, rate::RateHandle,
+};
 use parking_lot::Mutex;
 
 use crate::{
@@ -27,8 +29,8 @@ use crate::{
 pub(crate) struct DirectSource {
     params: Params,
     settings: Settings,
-    rate: LatestRate,
-    initial_rate: Option<i64>,
+    context: SourceContext,
+    rate: RateHandle,
     readers: Arc<Readers>,
     commits: Commits,
     outstanding: Mutex<Outstanding>,
@@ -43,8 +45,8 @@ impl DirectSource {
         let planner = Planner::new(consumer, reset, settings.clone());
         Self {
             readers: Arc::new(Readers::new(params.clone(), settings.reading.clone())),
-            rate: context.latest_rate().clone(),
-            initial_rate: settings.initial_rate,
+            context: context.clone(),
+            rate: context.rate(),
             params,
             settings,
             commits: Commits::default(),
@@ -83,7 +85,8 @@ impl DirectSource {
         let totals = &self.readers.totals;
         let (records, bytes) = (totals.records.load(Ordering::Relaxed), totals.bytes.load(Ordering::Relaxed));
         Known {
-            rate: self.rate.get().or(self.initial_rate),
+            rate: self.rate.records_per_second(),
+            is_held: self.rate.is_held(),
             record_size: (records > 0).then(|| bytes as f64 / records as f64),
         }
     }
@@ -99,9 +102,19 @@ impl Source for DirectSource {
 
     fn plan(&self, time: Time) -> Result<Option<Plan>> {
         let cluster = self.cluster()?;
-        let mut plan = self.planner.lock().plan(&cluster, time, self.known())?;
+        let (mut plan, parts) = {
+            let mut planner = self.planner.lock();
+            (planner.plan(&cluster, time, self.known())?, planner.lags())
+        };
         plan.lost += self.readers.totals.lost.load(Ordering::Relaxed);
         self.outstanding.lock().planned(time, &plan.ranges);
+        self.context.report_lag(LagInfo {
+            stream_id: self.context.stream_id(),
+            time,
+            records: Some(plan.lag),
+            oldest: None,
+            parts,
+        });
         Ok(Some(plan))
     }
 

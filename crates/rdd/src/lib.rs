@@ -31,7 +31,7 @@ pub use broadcast::Broadcast;
 pub use chunk::Records;
 pub use context::{RddContext, RddOptions};
 pub use error::{BoxError, Error, Result, TaskError, TaskFailure, panic_text};
-pub use operator::PairOptions;
+pub use operator::{KeyIndex, KeyValues, PairOptions};
 pub use partitioner::{
     ArcPartitioner, HashPartitioner, Partitioner, PartitionerId, RangePartitioner, key_hash,
 };

@@ -58,6 +58,25 @@ impl InputInfo {
     /// The metadata key of how many files of earlier batches could not be read, since the start of the stream.
     pub const DEAD_FILES: &'static str = "deadFiles";
 
+    /// The metadata key of how many bytes the records take, where the source knows when the batch is made.
+    pub const BYTES: &'static str = "bytes";
+
+    /// The metadata key of the records per second that the source was allowed when the batch was made.
+    pub const RATE_LIMIT: &'static str = "rate limit";
+
+    /// The metadata key of the bytes per second that the source was allowed when the batch was made.
+    pub const BYTES_RATE_LIMIT: &'static str = "rate limit in bytes";
+
+    /// How many bytes the records take, where that is known.
+    pub fn bytes(&self) -> Option<u64> {
+        self.metadata.get(Self::BYTES)?.parse().ok()
+    }
+
+    /// Whether an entry of the metadata says where in the source the input is, and not how it came to be as much as it is.
+    pub(crate) fn is_position(key: &str) -> bool {
+        ![Self::BYTES, Self::RATE_LIMIT, Self::BYTES_RATE_LIMIT].contains(&key)
+    }
+
     /// Input of `records` records and nothing more to say.
     pub fn of_records(records: u64) -> Self {
         Self { records, metadata: BTreeMap::new() }
@@ -91,6 +110,16 @@ impl Batches {
     /// The latest batch before `time` that is remembered and fits.
     pub(crate) fn latest_before(&self, time: Time, fits: impl Fn(Time) -> bool) -> Option<Time> {
         self.by_time.range(..time).rev().map(|(&before, _)| before).find(|&before| fits(before))
+    }
+
+    /// All that are known, oldest first.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Batch> {
+        self.by_time.values().map(|batch| &**batch)
+    }
+
+    /// The times of the batches after `time`, of all if there is none.
+    pub(crate) fn after(&self, time: Option<Time>) -> Vec<Time> {
+        self.by_time.keys().copied().filter(|batch| Some(*batch) > time).collect()
     }
 
     /// Forgets the batches at and before `time`.

@@ -98,13 +98,14 @@ fn without_room_the_receiver_waits_until_there_is_some() {
     handle.store_block((0..1000).collect()).unwrap();
     std::thread::scope(|threads| {
         let storing = threads.spawn(|| handle.store_block((1000..2000).collect()));
-        let Heard::Error(paused) = heard.next() else { panic!("nobody was told") };
+        let Heard::Paused(paused) = heard.next() else { panic!("nobody was told") };
         assert!(paused.last_error_message.contains("paused"), "{paused:?}");
         test.clock().await_waiter_for(Time::from_millis(100));
         assert!(!storing.is_finished());
         // The first batch is forgotten in time; the clock goes on, and so does the receiver.
         test.run_until(|| seen.batches().concat().len() == 2000).unwrap();
         assert_eq!(storing.join().unwrap().unwrap().records, 1000);
+        assert!(matches!(heard.next(), Heard::Resumed(_)));
     });
     assert_eq!(seen.batches().concat(), (0..2000).collect::<Vec<_>>());
 }
@@ -118,7 +119,7 @@ fn a_full_disk_pauses_the_receiver_too() {
     let Setup { test, seen, heard, handle } = setup(StorageLevel::DISK_ONLY, 1000, Some(not_yet.clone()));
     std::thread::scope(|threads| {
         let storing = threads.spawn(|| handle.store_block((0..1000).collect()));
-        assert!(matches!(heard.next(), Heard::Error(_)));
+        assert!(matches!(heard.next(), Heard::Paused(_)));
         test.clock().await_waiter_for(Time::from_millis(100));
         std::fs::remove_file(&not_yet).unwrap();
         test.clock().advance(milliseconds(100));
@@ -136,7 +137,7 @@ fn a_stop_does_not_wait_for_room() {
     handle.store_block((0..1000).collect()).unwrap();
     std::thread::scope(|threads| {
         let storing = threads.spawn(|| handle.store_block((1000..2000).collect()));
-        assert!(matches!(heard.next(), Heard::Error(_)));
+        assert!(matches!(heard.next(), Heard::Paused(_)));
         test.context().stop().unwrap();
         assert!(storing.join().unwrap().is_err());
     });
@@ -148,4 +149,22 @@ fn a_level_that_keeps_nothing_is_an_error_at_the_start() {
     let options = ReceiverOptions::default().storage_level(StorageLevel::NONE);
     let _seen = test.collect(&test.context().receiver_stream_with(probe::<u8>().0, options));
     assert!(matches!(test.context().start(), Err(Error::IllegalArgument(_))));
+}
+
+#[test]
+fn a_batch_has_what_came_before_it_though_the_block_interval_is_longer() {
+    let mut config = Config::default();
+    config.set("spark.streaming.blockInterval", "10s").unwrap();
+    let test = TestContext::with(config, seconds(1)).unwrap();
+    let (receiver, calls) = probe();
+    let seen = test.collect(&test.context().receiver_stream(receiver));
+    test.context().start().unwrap();
+    let handle = calls.started();
+    for record in [1, 2] {
+        handle.store(record).unwrap();
+    }
+    test.run(1).unwrap();
+    handle.store(3).unwrap();
+    test.run(2).unwrap();
+    assert_eq!(seen.batches(), [vec![1, 2], vec![3], vec![]]);
 }

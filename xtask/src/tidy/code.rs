@@ -12,6 +12,7 @@ const PRINTERS: &[&str] = &[
     "crates/streaming/src/output/print.rs",
     "crates/test-servers/src/kafka/mod.rs",
     "crates/test-servers/src/postgres.rs",
+    "crates/test-servers/src/s3.rs",
 ];
 
 /// Crates that are programs: they print as they please.

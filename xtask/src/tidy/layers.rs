@@ -17,7 +17,10 @@ const LAYERS: &[(&str, May)] = &[
     ("dstreams-rdd", May::Only(&[])),
     ("dstreams-wal", May::Only(&[])),
     ("dstreams-streaming", May::Only(&["dstreams-rdd", "dstreams-wal"])),
-    ("dstreams", May::AllBut(&["dstreams-cli", "xtask"])),
+    ("dstreams-logging", May::Only(&["dstreams-streaming"])),
+    ("dstreams", May::AllBut(&["dstreams-bench", "dstreams-cli", "xtask"])),
+    ("dstreams-bench", May::Only(&["dstreams", "dstreams-bench-kit"])),
+    ("dstreams-bench-kit", May::Only(&[])),
     ("dstreams-cli", May::Only(&["dstreams", "dstreams-test-servers"])),
     ("dstreams-test-servers", May::Only(&[])),
     ("xtask", May::Only(&["dstreams", "dstreams-test-servers"])),
@@ -36,6 +39,7 @@ const CONFINED: &[(&str, &[&str])] = &[
     ("rusqlite", &["dstreams-sqlite"]),
     ("postgres", &["dstreams-postgres"]),
     ("tokio-postgres", &["dstreams-postgres"]),
+    ("object_store", &["dstreams-objects"]),
 ];
 
 /// Dependencies between our crates point down.

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //! A demo in a process of its own, as tests start it, watch it and end it.
 
+#![allow(dead_code, reason = "tests, each of which uses a part")]
+
 use std::{
     io::{BufRead, BufReader, Read},
     process::{Child, ChildStdout, Command, ExitStatus, Stdio},

@@ -11,7 +11,7 @@ use super::{
     policy::{Codec, Policy},
 };
 use crate::{
-    chunk::{BoxChunks, Chunks},
+    chunk::{BoxChunks, Chunks, Resting},
     context::RddContext,
     error::TaskError,
     event::EngineEvent,
@@ -44,6 +44,20 @@ impl<T: Data> Builder<T> {
             _ => Parts::Records(Vec::new()),
         };
         Ok(Self { context: context.clone(), name, policy, records: 0, memory, parts })
+    }
+
+    /// The block of records that are all there already and belong to nobody else, if they are kept as they are and memory
+    /// has room; otherwise the builder, for the records chunk by chunk.
+    pub(crate) fn whole(self, records: &Resting<T>) -> Result<KeptBlock<T>, Self> {
+        let Self { context, name, policy, mut memory, parts, .. } = self;
+        let bytes = records.iter().map(|chunk| (policy.measure)(chunk) + size_of::<Vec<T>>()).sum();
+        let as_they_are = matches!(parts, Parts::Records(_)) && Arc::strong_count(records) == 1;
+        if as_they_are && memory.try_grow(bytes) {
+            let count = records.iter().map(Vec::len).sum();
+            let content = Content::Records(Arc::clone(records));
+            return Ok(KeptBlock::from_parts(context, name, policy, count, content, memory));
+        }
+        Err(Self { context, name, policy, records: 0, memory, parts })
     }
 
     /// Takes a chunk out of `chunk` and adds it, or leaves it there if it has no room, which is false, or cannot be

@@ -12,19 +12,22 @@ use crate::error::Error;
 /// `local[n]`: n worker threads.
 pub(crate) struct Threads {
     slots: usize,
-    queue: Mutex<Option<Sender<Task>>>,
+    queue: Mutex<Option<Sender<Queued>>>,
     workers: Mutex<Vec<JoinHandle<()>>>,
 }
 
+/// A task, and where in the program it was submitted, so that what it logs says so.
+type Queued = (tracing::Span, Task);
+
 impl Threads {
     pub(crate) fn start(slots: usize) -> Result<Self, Error> {
-        let (sender, receiver) = unbounded::<Task>();
+        let (sender, receiver) = unbounded::<Queued>();
         let workers = (0..slots)
             .map(|worker| {
-                let queue: Receiver<Task> = receiver.clone();
+                let queue: Receiver<Queued> = receiver.clone();
                 std::thread::Builder::new()
                     .name(format!("dstreams-worker-{worker}"))
-                    .spawn(move || queue.iter().for_each(|task| task.run(worker)))
+                    .spawn(move || queue.iter().for_each(|(span, task)| span.in_scope(|| task.run(worker))))
             })
             .collect::<Result<Vec<_>, _>>()
             .map_err(|cause| Error::Threads(Arc::new(cause)))?;
@@ -42,7 +45,7 @@ impl Backend for Threads {
         match queue {
             Some(queue) => {
                 // The workers hold the receiving end for as long as the queue is open.
-                let _ = queue.send(task);
+                let _ = queue.send((tracing::Span::current(), task));
             }
             None => task.refuse(),
         }

@@ -6,9 +6,11 @@ use std::{collections::VecDeque, sync::Arc, thread::JoinHandle};
 use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
 use parking_lot::Mutex;
 
-use super::{keeper::Keeper, progress::Progress, runner::Outcome};
+use super::{batch_span, keeper::Keeper, progress::Progress, runner::Outcome, tally::Tally};
 use crate::{
+    dstream::scope::Scope,
     error::{Error, Result},
+    event::{CheckpointInfo, CommitInfo, FailureInfo, StreamingEvent},
     output::guarded,
     time::Time,
 };
@@ -16,8 +18,16 @@ use crate::{
 /// The threads that make batches durable.
 pub(crate) struct Committer {
     messages: Sender<Message>,
-    keeper: Arc<Keeper>,
+    making: Making,
     threads: Mutex<Vec<JoinHandle<Option<Time>>>>,
+}
+
+/// What both threads work with.
+#[derive(Clone)]
+struct Making {
+    scope: Arc<Scope>,
+    keeper: Arc<Keeper>,
+    progress: Arc<Progress>,
 }
 
 enum Message {
@@ -31,20 +41,25 @@ enum Message {
 impl Committer {
     /// Starts the threads. `committed` is called for each batch that is complete for good.
     pub(crate) fn start(
-        keeper: Arc<Keeper>,
-        progress: Arc<Progress>,
+        scope: &Arc<Scope>,
+        keeper: &Arc<Keeper>,
+        progress: &Arc<Progress>,
+        tally: &Arc<Tally>,
         committed: impl Fn(Time) + Send + 'static,
     ) -> Result<Self> {
         let (messages, received) = unbounded();
+        let making =
+            Making { scope: Arc::clone(scope), keeper: Arc::clone(keeper), progress: Arc::clone(progress) };
         // One that is due while another is being cut takes in what that leaves out.
         let (cuts, due) = bounded(1);
         let cutter = {
-            let (keeper, progress) = (Arc::clone(&keeper), Arc::clone(&progress));
-            spawn("dstreams-checkpoints", move || cut_all(&due, &keeper, &progress))?
+            let making = making.clone();
+            spawn("dstreams-checkpoints", move || making.cut_all(&due))?
         };
-        let worker = Worker { keeper: Arc::clone(&keeper), progress, committed: Box::new(committed), cuts };
+        let (making_batches, tally) = (making.clone(), Arc::clone(tally));
+        let worker = Worker { making: making_batches, tally, committed: Box::new(committed), cuts };
         let worker = spawn("dstreams-committer", move || worker.work(&received))?;
-        Ok(Self { messages, keeper, threads: Mutex::new(vec![worker, cutter]) })
+        Ok(Self { messages, making, threads: Mutex::new(vec![worker, cutter]) })
     }
 
     /// Says that the batch comes next in order.
@@ -70,10 +85,10 @@ impl Committer {
             }
         }
         let cut = match last {
-            Some(time) if last_cut => self.keeper.cut(time, true),
+            Some(time) if last_cut => self.making.cut(time, true),
             _ => Ok(()),
         };
-        cut.and(self.keeper.close())
+        cut.and(self.making.keeper.close())
     }
 }
 
@@ -88,8 +103,8 @@ fn spawn(
 }
 
 struct Worker {
-    keeper: Arc<Keeper>,
-    progress: Arc<Progress>,
+    making: Making,
+    tally: Arc<Tally>,
     committed: Box<dyn Fn(Time) + Send>,
     cuts: Sender<Time>,
 }
@@ -123,10 +138,10 @@ impl Worker {
                 } else {
                     held += 1;
                     if held > HELD_LIMIT {
-                        self.keeper.halt();
+                        self.making.keeper.halt();
                     }
                 }
-                self.progress.batch_ended(time);
+                self.making.progress.batch_ended(time);
             }
         }
         last
@@ -138,7 +153,7 @@ impl Worker {
             return false;
         }
         (self.committed)(time);
-        if self.keeper.is_cut_due(time) {
+        if self.making.keeper.is_cut_due(time) {
             // A full channel means that one is due already.
             let _ = self.cuts.try_send(time);
         }
@@ -146,20 +161,51 @@ impl Worker {
     }
 
     fn commit(&self, time: Time) -> bool {
-        let outcome = guarded(|| self.keeper.commit(time));
-        if let Err(error) = &outcome {
-            self.progress.report(error);
+        let _batch = batch_span(time).entered();
+        let Making { scope, keeper, .. } = &self.making;
+        let begun = scope.clock().now();
+        let changed_bytes = match guarded(|| keeper.commit(time)) {
+            Ok(bytes) => bytes,
+            Err(error) => {
+                self.making.failed(time, &error);
+                return false;
+            }
+        };
+        if let Some(batch) = scope.batches().read().get(time) {
+            self.tally.completed(batch);
         }
-        outcome.is_ok()
+        let now = scope.clock().now();
+        let commit = CommitInfo { batch_time: time, time: now, duration: now - begun, changed_bytes };
+        scope.bus().post(StreamingEvent::BatchCommitted(commit));
+        for state in keeper.states(time) {
+            scope.bus().post(StreamingEvent::State(state));
+        }
+        true
     }
 }
 
-/// Cuts a checkpoint whenever one is due. One that fails is tried again when the next is.
-fn cut_all(due: &Receiver<Time>, keeper: &Keeper, progress: &Progress) -> Option<Time> {
-    for time in due {
-        if let Err(error) = guarded(|| keeper.cut(time, false)) {
-            progress.report(&error);
+impl Making {
+    /// Cuts a checkpoint whenever one is due. One that fails is tried again when the next is.
+    fn cut_all(&self, due: &Receiver<Time>) -> Option<Time> {
+        for time in due {
+            if let Err(error) = guarded(|| self.cut(time, false)) {
+                self.failed(time, &error);
+            }
         }
+        None
     }
-    None
+
+    fn cut(&self, time: Time, end: bool) -> Result<()> {
+        let begun = self.scope.clock().now();
+        let bytes = self.keeper.cut(time, end)?;
+        let now = self.scope.clock().now();
+        let written = CheckpointInfo { batch_time: time, time: now, duration: now - begun, bytes };
+        self.scope.bus().post(StreamingEvent::CheckpointWritten(written));
+        Ok(())
+    }
+
+    fn failed(&self, batch: Time, error: &Error) {
+        self.progress.report(error);
+        self.scope.bus().post(FailureInfo::event(self.scope.clock().now(), Some(batch), error));
+    }
 }

@@ -7,6 +7,7 @@ use crossbeam_channel::{Receiver, Sender, unbounded};
 use parking_lot::Mutex;
 
 use super::{
+    batch_span,
     committer::Committer,
     keeper::Keeper,
     progress::Progress,
@@ -15,6 +16,7 @@ use super::{
 use crate::{
     dstream::scope::Scope,
     error::{Error, Result},
+    event::{FailureInfo, StreamingEvent},
     graph::RunningGraph,
     output::guarded,
     time::Time,
@@ -148,9 +150,14 @@ impl Worker {
                 Ok(true) => {}
                 Ok(false) => return,
                 // A panic outside of user code would otherwise end the thread, and the context would wait for ever.
-                Err(error) => self.progress.report(&error),
+                Err(error) => self.failed(None, &error),
             }
         }
+    }
+
+    fn failed(&self, batch: Option<Time>, error: &Error) {
+        self.progress.report(error);
+        self.scope.bus().post(FailureInfo::event(self.scope.clock().now(), batch, error));
     }
 
     /// Does what a message says; false after the last one.
@@ -158,6 +165,7 @@ impl Worker {
         match *message {
             Message::Generate(time) => self.generate(time),
             Message::Rerun(time) => {
+                let _batch = batch_span(time).entered();
                 let rerun = self.make(time);
                 self.generated(time, rerun);
             }
@@ -178,6 +186,10 @@ impl Worker {
     fn catch_up(&self, times: &[Time], messages: &Receiver<Message>, later: &mut VecDeque<Message>) {
         for &time in times {
             if !self.progress.await_fewer_pending(CATCH_UP_LIMIT) {
+                // What is left is made up for at the next start, which goes on after the last batch that is logged.
+                if let Some(keeping) = &self.keeping {
+                    keeping.keeper.halt();
+                }
                 return;
             }
             for message in messages.try_iter() {
@@ -191,8 +203,9 @@ impl Worker {
     }
 
     fn generate(&self, time: Time) {
+        let _batch = batch_span(time).entered();
         if self.keeping.as_ref().is_some_and(|keeping| keeping.keeper.is_halted()) {
-            tracing::warn!(%time, "no batch is made any more after one that has failed; its input waits for the next start");
+            tracing::warn!(%time, "no batch is made any more after one that has failed or was left out; its input waits for the next start");
             self.progress.batch_generated(time);
             return;
         }
@@ -202,7 +215,7 @@ impl Worker {
 
     fn generated(&self, time: Time, outcome: Result<()>) {
         if let Err(error) = outcome {
-            self.progress.report(&error);
+            self.failed(Some(time), &error);
             self.forget(time);
         }
         self.progress.batch_generated(time);
@@ -215,6 +228,10 @@ impl Worker {
         let halt = |_: &Error| {
             keeper.inspect(|keeper| keeper.halt());
         };
+        let now = self.scope.clock().now();
+        for rate in self.scope.rates().hold_changed(now) {
+            self.scope.bus().post(StreamingEvent::RateUpdated(rate));
+        }
         let batch = Arc::new(self.graph.plan(time).inspect_err(halt)?);
         // What the batch is made of is written down before anything is made of it.
         if let Some(Err(error)) = keeper.map(|keeper| keeper.planned(&batch)) {

@@ -1,7 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 //! How far a context has come: which batches are pending, what went wrong, whether it has stopped. Threads wait here.
 
-use std::collections::BTreeSet;
+use std::{
+    collections::BTreeSet,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
 
 use parking_lot::{Condvar, Mutex};
 
@@ -15,6 +21,8 @@ use crate::{
 #[derive(Default)]
 pub(crate) struct Progress {
     state: Mutex<State>,
+    /// How many batches are pending, for those who only want that.
+    count: Arc<AtomicUsize>,
     changed: Condvar,
 }
 
@@ -29,6 +37,8 @@ struct State {
     stopped: bool,
     /// Batches that were missed need not be made up for any more.
     hurried: bool,
+    /// A graceful stop waits no more for what is pending.
+    given_up: bool,
     /// Raised on every error and stop, to end waits that are bound to the clock.
     news: Vec<StopFlag>,
     /// Raised when no batch is pending any more.
@@ -36,13 +46,21 @@ struct State {
 }
 
 impl Progress {
+    /// How many batches are pending, at any time.
+    pub(crate) fn count(&self) -> &Arc<AtomicUsize> {
+        &self.count
+    }
+
     pub(crate) fn batch_submitted(&self, time: Time) {
-        self.state.lock().pending.insert(time);
+        let mut state = self.state.lock();
+        state.pending.insert(time);
+        self.count.store(state.pending.len(), Ordering::Relaxed);
     }
 
     pub(crate) fn batch_ended(&self, time: Time) {
         let mut state = self.state.lock();
         state.pending.remove(&time);
+        self.count.store(state.pending.len(), Ordering::Relaxed);
         if state.pending.is_empty() {
             state.idle.drain(..).for_each(|flag| flag.raise());
         }
@@ -146,17 +164,25 @@ impl Progress {
         }
     }
 
+    /// Ends the wait of [`await_idle`](Self::await_idle) for good.
+    pub(crate) fn give_up(&self) {
+        let mut state = self.state.lock();
+        state.given_up = true;
+        state.idle.drain(..).for_each(|flag| flag.raise());
+    }
+
     /// Blocks until no batch is pending, or until `deadline` on `clock`; true when none is.
     pub(crate) fn await_idle(&self, clock: &dyn Clock, deadline: Time) -> bool {
         let idle = StopFlag::new();
         {
             let mut state = self.state.lock();
-            if state.pending.is_empty() {
-                return true;
+            if state.pending.is_empty() || state.given_up {
+                return state.pending.is_empty();
             }
             state.idle.push(idle.clone());
         }
-        clock.wait_until(deadline, &idle) == Waited::Stopped
+        let waited = clock.wait_until(deadline, &idle);
+        waited == Waited::Stopped && self.state.lock().pending.is_empty()
     }
 }
 

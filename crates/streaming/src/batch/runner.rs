@@ -6,15 +6,16 @@ use std::{collections::BTreeMap, sync::Arc, thread::JoinHandle};
 use crossbeam_channel::{Receiver, Sender, unbounded};
 use parking_lot::Mutex;
 
-use super::progress::Progress;
+use super::{batch_span, progress::Progress};
 use crate::{
     clock::Clock,
-    dstream::endpoint::OutputJob,
+    dstream::{endpoint::OutputJob, scope::Scope},
     error::{Error, Result},
-    event::{BatchInfo, ListenerBus, OutputOperationInfo, StreamingEvent},
+    event::{BatchInfo, ListenerBus, OutputOperationInfo, StreamingEvent, enter_output},
     graph::Job,
     input::Batch,
     output::guarded,
+    rate::Rates,
     time::Time,
 };
 
@@ -28,6 +29,7 @@ pub(crate) struct Runner {
 struct Shared {
     clock: Arc<dyn Clock>,
     bus: Arc<ListenerBus>,
+    rates: Arc<Rates>,
     progress: Arc<Progress>,
     running: Mutex<BTreeMap<Time, Running>>,
     ended: Box<dyn Fn(Time, Outcome) + Send + Sync>,
@@ -60,14 +62,14 @@ impl Runner {
     /// Starts `threads` job threads. `ended` is called when all jobs of a batch have ended.
     pub(crate) fn start(
         threads: usize,
-        clock: Arc<dyn Clock>,
-        bus: Arc<ListenerBus>,
+        scope: &Scope,
         progress: Arc<Progress>,
         ended: impl Fn(Time, Outcome) + Send + Sync + 'static,
     ) -> Result<Self> {
         let shared = Arc::new(Shared {
-            clock,
-            bus,
+            clock: Arc::clone(scope.clock()),
+            bus: Arc::clone(scope.bus()),
+            rates: Arc::clone(scope.rates()),
             progress,
             running: Mutex::default(),
             ended: Box::new(ended),
@@ -162,6 +164,7 @@ impl Shared {
         if self.abandoned.is_raised() {
             return;
         }
+        let _batch = batch_span(job.batch).entered();
         let started = self.clock.now();
         let name = self.update(job.batch, |batch| {
             if batch.info.processing_start_time.is_none() {
@@ -173,7 +176,10 @@ impl Shared {
             self.bus.post(StreamingEvent::OutputOperationStarted(output.clone()));
             Some(output.name.clone())
         });
-        let result = (job.run)();
+        let result = {
+            let _entered = enter_output(job.batch, job.output);
+            (job.run)()
+        };
         let ended = self.clock.now();
         let failure = result.err().map(|cause| Error::Output {
             time: job.batch,
@@ -200,7 +206,14 @@ impl Shared {
             let batch = self.running.lock().remove(&job.batch);
             if let Some(mut batch) = batch {
                 batch.info.processing_end_time = Some(ended);
+                // What is learned from the batch holds before the next one is planned.
+                let rates =
+                    if outcome == Outcome::Done { self.rates.completed(&batch.info) } else { Vec::new() };
                 self.bus.post(StreamingEvent::BatchCompleted(batch.info));
+                for rate in rates {
+                    tracing::debug!(stream = %rate.stream_id, "new rate limit: {rate}");
+                    self.bus.post(StreamingEvent::RateUpdated(rate));
+                }
             }
             (self.ended)(job.batch, outcome);
         }

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //! `RecoveryReport`: what a start makes of what an earlier program left, part by part.
 
-use std::{collections::BTreeMap, fmt};
+use std::{borrow::Cow, collections::BTreeMap, fmt};
+
+use serde::{Deserialize, Serialize};
 
 use super::{
     record::{Program, StoredOperator},
@@ -10,7 +12,7 @@ use super::{
 use crate::{input::StreamId, state::shape::Reading, time::Time};
 
 /// What becomes of what the checkpoint directory holds when this program starts on it. Shown as a table.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct RecoveryReport {
     /// The last batch that is complete.
@@ -22,11 +24,11 @@ pub struct RecoveryReport {
 }
 
 /// One part of a program.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct RecoveryRow {
     /// What it is: `input`, `state` or `output`.
-    pub part: &'static str,
+    pub part: Cow<'static, str>,
     /// Its name.
     pub name: String,
     /// What becomes of it.
@@ -36,7 +38,7 @@ pub struct RecoveryRow {
 }
 
 /// What becomes of a part of a program.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum Fate {
     /// It goes on as it was.
@@ -98,7 +100,7 @@ impl fmt::Display for RecoveryReport {
 }
 
 fn row(part: &'static str, name: &str, fate: Fate, detail: impl Into<String>) -> RecoveryRow {
-    RecoveryRow { part, name: name.to_owned(), fate, detail: detail.into() }
+    RecoveryRow { part: part.into(), name: name.to_owned(), fate, detail: detail.into() }
 }
 
 fn inputs(before: &Program, now: &Program) -> Vec<RecoveryRow> {

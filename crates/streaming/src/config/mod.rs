@@ -59,8 +59,14 @@ struct Assigned {
     origin: Origin,
 }
 
-/// Keys under this prefix belong to the user's program: any name, any text.
-const FREE_PREFIX: &str = "app.";
+/// Keys under these prefixes are not in the table: they belong to the user's program or to an object store. Any name, any
+/// text.
+const FREE_PREFIXES: [&str; 2] = ["app.", crate::storage::OPTIONS];
+
+/// Whose key it is, for one that is not in the table.
+fn free_prefix(key: &str) -> Option<&'static str> {
+    FREE_PREFIXES.into_iter().find(|prefix| key.len() > prefix.len() && key.starts_with(prefix))
+}
 
 impl Config {
     /// The defaults.
@@ -79,6 +85,20 @@ impl Config {
     pub fn text(&self, key: &str) -> Option<&str> {
         let set = self.values.get(key).map(|assigned| assigned.text.as_str());
         set.or_else(|| table::find(key).and_then(Entry::default_text))
+    }
+
+    /// The keys that begin with `prefix` and were set, with their texts as they are, secrets among them.
+    ///
+    /// ```
+    /// # use dstreams_streaming::Config;
+    /// let mut config = Config::default();
+    /// config.set("app.colour", "red")?;
+    /// assert_eq!(config.below("app.").collect::<Vec<_>>(), [("app.colour", "red")]);
+    /// # Ok::<(), dstreams_streaming::config::ConfigError>(())
+    /// ```
+    pub fn below<'c>(&'c self, prefix: &'c str) -> impl Iterator<Item = (&'c str, &'c str)> {
+        let set = self.values.iter().filter(move |(key, _)| key.starts_with(prefix));
+        set.map(|(key, assigned)| (key.as_str(), assigned.text.as_str()))
     }
 
     /// Sets a key from within the program, the strongest layer.
@@ -149,10 +169,12 @@ impl Config {
                 meaning: entry.meaning(),
             },
         });
-        let own = self.values.iter().filter(|(key, _)| key.starts_with(FREE_PREFIX));
-        known
-            .chain(own.map(|(key, assigned)| Explained::new(key, assigned, "A key of the program.")))
-            .collect()
+        let own = self.values.iter().filter(|(key, _)| table::find(key).is_none());
+        let meaning = |key: &str| match free_prefix(key) {
+            Some(crate::storage::OPTIONS) => "An option of the object store.",
+            _ => "A key of the program.",
+        };
+        known.chain(own.map(|(key, assigned)| Explained::new(key, assigned, meaning(key)))).collect()
     }
 
     fn assign(&mut self, key: &str, text: &str, origin: Origin) -> Result<(), ConfigError> {
@@ -178,7 +200,7 @@ impl Config {
         } else if let Some(reason) = ignored::reason(key) {
             self.warn(Warning::Ignored { key: key.to_owned(), origin, reason });
             return Ok(());
-        } else if key.strip_prefix(FREE_PREFIX).is_none_or(str::is_empty) {
+        } else if free_prefix(key).is_none() {
             let nearest = nearest::nearest(key, table::names());
             return Err(ConfigError::UnknownKey { key: key.to_owned(), origin, nearest });
         }
@@ -229,7 +251,7 @@ impl Explained {
 
 /// A value as it may be shown: secrets are masked.
 fn shown(key: &str, text: &str) -> String {
-    const SECRET: [&str; 5] = ["password", "secret", "token", "accesskey", "access.key"];
+    const SECRET: [&str; 6] = ["password", "secret", "token", "accesskey", "access.key", "access_key"];
     let key = key.to_ascii_lowercase();
     if SECRET.iter().any(|word| key.contains(word)) { "********".to_owned() } else { text.to_owned() }
 }

@@ -11,9 +11,6 @@ pub(super) fn feature(key: &str) -> Option<&'static str> {
 /// A name stands for the key itself and for all keys below it.
 pub(super) const PLANNED: &[(&str, &str)] = &[
     ("spark.metrics.namespace", "metrics"),
-    ("spark.streaming.backpressure.enabled", "backpressure"),
-    ("spark.streaming.backpressure.pid", "backpressure"),
-    ("spark.streaming.backpressure.rateEstimator", "backpressure"),
     ("spark.streaming.dynamicAllocation", "executors on other machines"),
     ("spark.streaming.kinesis", "Kinesis sources"),
     ("spark.streaming.ui", "web page"),

@@ -74,6 +74,8 @@ table! {
             "Length of a batch, for a program that does not set its own.";
         CHECKPOINT_DIRECTORY: Option<String>, "spark.streaming.checkpoint.directory", TextForm::Any, unset_means "no checkpoints",
             "Where checkpoints are kept, and where a start goes on that an earlier process left off; required by streams with state.";
+        OBJECT_STORE_GIVE_UP_AFTER: Duration, "dstreams.objectStore.giveUpAfter", MILLIS, default_to "10m",
+            "How long a checkpoint directory on an object store is waited for that has stopped to answer, before the batch fails that needs it.";
         RECOVERY_MODE: String, "dstreams.recovery.mode", TextForm::OneOf(&["recover", "explain"]), default_to "recover",
             "What a start does with the checkpoint directory: `recover` goes on from it; `explain` says what would be kept, migrated, dropped or begun anew, and ends.";
         MISSED_BATCHES: String, "dstreams.recovery.missedBatches", TextForm::OneOf(&["generate", "skip"]), default_to "generate",
@@ -84,6 +86,14 @@ table! {
             "Whether a termination signal lets received data be processed before the program ends.";
         GRACEFUL_STOP_TIMEOUT: Option<Duration>, "spark.streaming.gracefulStopTimeout", MILLIS_ABOVE_ZERO, unset_means "10 batch intervals",
             "How long a graceful stop waits for batches to be generated and finished.";
+        MARKER_PLACED: Option<String>, "dstreams.shutdown.markerPlaced", TextForm::Any, unset_means "none",
+            "A file: when it appears, what has been received is processed and the application stops. The file then has the suffix `.COMPLETED`, or `.INCOMPLETE` if the time was too short, and says what was left.";
+        MARKER_DELETED: Option<String>, "dstreams.shutdown.markerDeleted", TextForm::Any, unset_means "none",
+            "A file that the application puts there at its start: when it is deleted, what has been received is processed and the application stops.";
+        MARKER_INTERVAL: Duration, "dstreams.shutdown.markerInterval", MILLIS_ABOVE_ZERO, default_to "1s",
+            "How often marker files are looked for.";
+        SET_CHECKPOINTS_ASIDE: bool, "dstreams.shutdown.setCheckpointsAside", (), default_to "false",
+            "Whether the checkpoint directory gets a time stamp as its suffix after a stop by a file that was placed, if everything received has been processed: the next start, maybe of another program, begins anew.";
         STOP_ENGINE_BY_DEFAULT: bool, "spark.streaming.stopSparkContextByDefault", (), default_to "true",
             "Whether stopping the streaming context also stops the RDD context when the call does not say.";
     }
@@ -93,7 +103,7 @@ table! {
         MEMORY_BUDGET: ByteSize, "dstreams.memory.budget", Above(ByteSize::from_bytes(0)), default_to "256m",
             "What cached blocks, received blocks and shuffles may hold in memory together before they spill to disk.";
         LOCAL_DIR: Option<String>, "spark.local.dir", TextForm::Any, unset_means "the temporary directory of the system",
-            "Directory for what is spilled.";
+            "Directory for what is spilled, and for databases of states whose checkpoint directory is on an object store.";
         TASK_MAX_FAILURES: Option<usize>, "spark.task.maxFailures", AtLeast(1), unset_means "1 with `local[n]`, f with `local[n,f]`, 4 on a cluster",
             "How often a task may fail before its batch does.";
         STAGE_MAX_CONSECUTIVE_ATTEMPTS: usize, "spark.stage.maxConsecutiveAttempts", AtLeast(1), default_to "4",
@@ -107,7 +117,7 @@ table! {
     }
     "States" {
         STATE_STORE: String, "dstreams.state.store", TextForm::OneOf(&["memory", "disk"]), default_to "memory",
-            "Where `map_with_state` has its states: in memory, or in a database in the checkpoint directory for those that do not fit.";
+            "Where `map_with_state` has its states: in memory, or in a database for those that do not fit: in the checkpoint directory, or below `spark.local.dir` where that is on an object store.";
         STATE_MEMORY_BUDGET: ByteSize, "dstreams.state.memoryBudget", AtLeast(ByteSize::from_bytes(8 << 20)), default_to "128m",
             "What each stream with states on disk may take for caches and buffers, apart from the keys of the batches being processed.";
     }
@@ -118,6 +128,8 @@ table! {
             "How many blocks may wait to be stored before the receiver has to wait.";
         RECEIVER_MAX_RATE: Option<i64>, "spark.streaming.receiver.maxRate", Bound::None, unset_means "unlimited",
             "Records per second that each receiver may take in; 0 or less is unlimited.";
+        RECEIVER_MAX_BYTES_RATE: Option<ByteSize>, "dstreams.receiver.maxBytesRate", Above(ByteSize::from_bytes(0)), unset_means "unlimited",
+            "Bytes per second that each receiver may take in, as they are stored.";
         RECEIVER_RESTART_DELAY: Duration, "spark.streaming.receiverRestartDelay", MILLIS, default_to "2s",
             "How long a receiver that failed waits before its first restart; it doubles with each further failure.";
         RECEIVER_MAX_RESTART_DELAY: Duration, "dstreams.receiver.maxRestartDelay", MILLIS, default_to "60s",
@@ -166,6 +178,12 @@ table! {
             "Weight of the change of that difference.";
         BACKPRESSURE_PID_MIN_RATE: f64, "spark.streaming.backpressure.pid.minRate", Above(0.0), default_to "100",
             "The lowest rate that is estimated, in records per second.";
+        BACKPRESSURE_MIN_BYTES_RATE: ByteSize, "dstreams.backpressure.minBytesRate", Above(ByteSize::from_bytes(0)), default_to "64k",
+            "The lowest rate in bytes per second that is estimated; bytes are limited beside records.";
+        BACKPRESSURE_START_RATE: i64, "dstreams.backpressure.startRate", AtLeast(1), default_to "10000",
+            "With backpressure, the records per second of each source before the first estimate, where `spark.streaming.backpressure.initialRate` and an earlier run say nothing.";
+        BACKPRESSURE_MAX_PENDING: usize, "dstreams.backpressure.maxPendingBatches", AtLeast(2), default_to "3",
+            "With backpressure, sources take nothing while so many batches are not complete.";
     }
     "Kafka and Kinesis" {
         KAFKA_MAX_RATE_PER_PARTITION: i64, "spark.streaming.kafka.maxRatePerPartition", AtLeast(0), default_to "0",
@@ -214,6 +232,56 @@ table! {
             "From which ratio of processing time to batch interval on executors are added.";
         DYNAMIC_ALLOCATION_SCALING_DOWN_RATIO: f64, "spark.streaming.dynamicAllocation.scalingDownRatio", Above(0.0), default_to "0.3",
             "Down to which ratio of processing time to batch interval an executor is removed.";
+    }
+    "Logs" {
+        LOG_LEVEL: String, "dstreams.log.level", TextForm::Any, default_to "info",
+            "What is logged: a level (error, warn, info, debug, trace), or levels by module, such as `info,my_app=debug`.";
+        LOG_FORMAT: String, "dstreams.log.format", TextForm::OneOf(&["text", "json"]), default_to "text",
+            "The form of a line.";
+        LOG_FILE: Option<String>, "dstreams.log.file", TextForm::Any, unset_means "standard error",
+            "The file that is written to. A full or old one is renamed to its name with the time as its suffix.";
+        LOG_APPLICATION_FILE: Option<String>, "dstreams.log.applicationFile", TextForm::Any, unset_means "where the engine logs",
+            "A file of its own for what the application logs; the other then has what the engine says.";
+        LOG_MAX_SIZE: ByteSize, "dstreams.log.maxSize", AtLeast(ByteSize::from_bytes(1024)), default_to "64m",
+            "How large a log file may become.";
+        LOG_MAX_AGE: Duration, "dstreams.log.maxAge", SECONDS_ABOVE_ZERO, default_to "1d",
+            "How long lines go into the same log file.";
+        LOG_MAX_TOTAL: ByteSize, "dstreams.log.maxTotal", AtLeast(ByteSize::from_bytes(2048)), default_to "512m",
+            "What each log may take with all its files; the oldest are removed.";
+    }
+    "Alerts" {
+        ALERT_SLOW_BATCHES: Option<usize>, "dstreams.alerts.slowBatches", AtLeast(1), unset_means "no alert",
+            "After how many batches in a row that take longer than their interval there is an alert; over after as many that do not.";
+        ALERT_LAG: Option<i64>, "dstreams.alerts.lag", AtLeast(1), unset_means "no alert",
+            "How many records may wait in a source, by what the source tells.";
+        ALERT_OLDEST_RECORD: Option<Duration>, "dstreams.alerts.oldestRecord", MILLIS_ABOVE_ZERO, unset_means "no alert",
+            "How long a record may wait in a source, by what the source tells.";
+        ALERT_NO_INPUT: Option<Duration>, "dstreams.alerts.noInputFor", MILLIS_ABOVE_ZERO, unset_means "no alert",
+            "How long a source may give nothing.";
+        ALERT_NO_CHECKPOINT: Option<Duration>, "dstreams.alerts.noCheckpointFor", MILLIS_ABOVE_ZERO, unset_means "no alert",
+            "How old the last checkpoint may be.";
+        ALERT_BATCH_FAILED: bool, "dstreams.alerts.batchFailed", (), default_to "false",
+            "Whether there is an alert when a batch fails, or cannot be made or be made durable.";
+        ALERT_RECEIVER_DOWN: Option<Duration>, "dstreams.alerts.receiverDownFor", MILLIS_ABOVE_ZERO, unset_means "no alert",
+            "How long a receiver may not run, or be started again and again.";
+        ALERT_DEAD_LETTERS: Option<f64>, "dstreams.alerts.deadLetters", AtLeast(0.0), unset_means "no alert",
+            "Which part of the records of a batch may be dead letters, such as 0.01.";
+        ALERT_STOPPED: bool, "dstreams.alerts.stopped", (), default_to "false",
+            "Whether there is an alert when the application stops because of an error.";
+        ALERT_LOG: bool, "dstreams.alerts.log", (), default_to "true",
+            "Whether alerts are written to the log.";
+        ALERT_WEBHOOK: Option<String>, "dstreams.alerts.webhook", TextForm::Any, unset_means "none",
+            "The address to which alerts are posted as JSON.";
+        ALERT_EMAIL_TO: Option<String>, "dstreams.alerts.email.to", TextForm::Any, unset_means "none",
+            "The addresses to which alerts are sent, separated by commas.";
+        ALERT_EMAIL_FROM: Option<String>, "dstreams.alerts.email.from", TextForm::Any, unset_means "must be set",
+            "The address that alerts come from.";
+        ALERT_EMAIL_SERVER: String, "dstreams.alerts.email.server", TextForm::Any, default_to "smtp://localhost:25",
+            "The server that sends alerts: `smtp://host:25`, `smtp://host:587?tls=required` or `smtps://host`.";
+        ALERT_EMAIL_USER: Option<String>, "dstreams.alerts.email.user", TextForm::Any, unset_means "no login",
+            "The user of that server.";
+        ALERT_EMAIL_PASSWORD: Option<String>, "dstreams.alerts.email.password", TextForm::Any, unset_means "none",
+            "The password of that user.";
     }
     "Monitoring" {
         UI_ENABLED: bool, "spark.ui.enabled", (), default_to "true",

@@ -1,28 +1,27 @@
 // SPDX-License-Identifier: Apache-2.0
-//! Start and stop of a context, and waiting for its end.
+//! The start of a context, and waiting for its end.
 
-use std::{
-    sync::{Arc, Weak},
-    thread,
-};
+use std::sync::{Arc, Weak};
 
 use parking_lot::Mutex;
 
 use super::{
     Inner, StreamingContext,
-    recovery::{Opened, Schedule, ToDo, checkpoint_path},
+    recovery::{self, Opened, Schedule, ToDo},
+    stop::stop_keeping,
 };
 use crate::{
     batch::{
         committer::Committer,
         generator::{Generator, Keeping, Mailbox, Message},
         runner::{Outcome, Runner},
+        tally::Tally,
     },
     checkpoint::RecoveryReport,
     config::keys,
-    dstream::scope::StreamingContextState,
+    dstream::scope::{Scope, StreamingContextState},
     error::{Error, Result},
-    event::{StreamingEvent, on_bus_thread},
+    event::{CommitInfo, MemoryInfo, RecoveryInfo, StreamingEvent},
     graph::{GraphSettings, RunningGraph},
     time::{Duration, Time},
 };
@@ -31,38 +30,16 @@ use crate::{
 pub(super) enum Phase {
     Initialized,
     Active(Running),
+    Stopping,
     Stopped,
 }
 
 /// The parts of an active context.
 pub(super) struct Running {
-    graph: Arc<RunningGraph>,
-    runner: Arc<Runner>,
-    generator: Generator,
-    keeping: Option<Keeping>,
-}
-
-/// How a context is stopped.
-#[derive(Debug, Clone, Copy, Default)]
-#[non_exhaustive]
-pub struct StopOptions {
-    /// Processes what has been received before it stops.
-    pub graceful: bool,
-    /// Whether the engine under the context is stopped too; unset means `spark.streaming.stopSparkContextByDefault`.
-    pub rdd_context: Option<bool>,
-}
-
-impl StopOptions {
-    /// Process everything that has been received, then stop.
-    pub fn graceful() -> Self {
-        Self { graceful: true, rdd_context: None }
-    }
-
-    /// Stops the engine under the context too, or leaves it running.
-    #[must_use]
-    pub fn rdd_context(self, stop: bool) -> Self {
-        Self { rdd_context: Some(stop), ..self }
-    }
+    pub(super) graph: Arc<RunningGraph>,
+    pub(super) runner: Arc<Runner>,
+    pub(super) generator: Generator,
+    pub(super) keeping: Option<Keeping>,
 }
 
 /// The active contexts of the process.
@@ -79,7 +56,7 @@ impl StreamingContext {
                 tracing::warn!("the streaming context has been started already");
                 return Ok(());
             }
-            Phase::Stopped => {
+            Phase::Stopping | Phase::Stopped => {
                 return Err(Error::IllegalState("StreamingContext has already been stopped".to_owned()));
             }
         }
@@ -99,38 +76,7 @@ impl StreamingContext {
     /// What a start would make of what is in the checkpoint directory; nothing where there is nothing, or no directory.
     /// Nothing is changed there, and the context cannot be started afterwards.
     pub fn explain_recovery(&self) -> Result<Option<RecoveryReport>> {
-        let scope = &self.inner.scope;
-        let Some(dir) = self.checkpoint_directory() else { return Ok(None) };
-        if !checkpoint_path(&dir)?.exists() {
-            return Ok(None);
-        }
-        let opened = Opened::open(&dir, scope.config())?;
-        let schedule = opened.schedule(scope.clock().now(), scope.interval())?;
-        let settings = GraphSettings { zero: schedule.zero, remember: None, has_checkpoint_dir: true };
-        let graph = RunningGraph::start(scope, &settings)?;
-        opened.report(scope, &graph, schedule.zero)
-    }
-
-    /// Stops without waiting for data that has been received; batches that run are given up. With the default
-    /// configuration the engine is stopped too.
-    pub fn stop(&self) -> Result<()> {
-        self.stop_with(StopOptions::default())
-    }
-
-    /// Stops as `options` say. In a context that is not active only the engine is stopped, if asked.
-    pub fn stop_with(&self, options: StopOptions) -> Result<()> {
-        if on_bus_thread() {
-            return Err(Error::IllegalState(
-                "Cannot stop StreamingContext within listener bus thread.".to_owned(),
-            ));
-        }
-        self.inner.stop(options.graceful);
-        let stop_engine =
-            options.rdd_context.unwrap_or_else(|| self.config().get(&keys::STOP_ENGINE_BY_DEFAULT));
-        if stop_engine {
-            self.rdd_context().stop();
-        }
-        Ok(())
+        self.checkpoint_directory().map_or(Ok(None), |dir| recovery::explain(&dir, &self.inner.scope))
     }
 
     /// Blocks until the context is stopped, or until a batch, a source or the generator fails: then returns that
@@ -203,6 +149,9 @@ impl Inner {
         let runner = Arc::new(self.start_runner(&graph, &mailbox, keeping.as_ref())?);
         if let Some(ToDo { pending, missed, report, .. }) = to_do {
             if let Some(report) = report {
+                if report.completed > schedule.zero {
+                    self.tally.found(report.completed, scope.batches().read().iter());
+                }
                 self.recovered(report, missed.len());
             }
             if pending.is_empty() && missed.is_empty() {
@@ -216,7 +165,12 @@ impl Inner {
         }
         // From here on listeners and user code see an active context.
         scope.set_state(StreamingContextState::Active);
-        self.scope.bus().post(StreamingEvent::StreamingStarted(scope.clock().now()));
+        let bus = scope.bus();
+        bus.post(StreamingEvent::StreamingStarted(clock.now()));
+        bus.post(StreamingEvent::Graph(graph.describe(scope, self.settings.lock().checkpoint_dir.clone())));
+        for rate in scope.rates().first(clock.now()) {
+            bus.post(StreamingEvent::RateUpdated(rate));
+        }
         for (number, input) in graph.inputs().iter().enumerate() {
             if let Err(error) = input.start() {
                 graph.inputs()[..number].iter().for_each(|started| started.stop(false));
@@ -242,7 +196,7 @@ impl Inner {
     fn keep(&self, graph: &Arc<RunningGraph>, to_do: &ToDo, mailbox: &Mailbox) -> Result<Keeping> {
         let (completed, graph) = (mailbox.sender.clone(), Arc::clone(graph));
         let committer =
-            Committer::start(Arc::clone(&to_do.keeper), Arc::clone(&self.progress), move |time| {
+            Committer::start(&self.scope, &to_do.keeper, &self.progress, &self.tally, move |time| {
                 graph.completed(time);
                 // After the generator has stopped there is nothing left to forget.
                 let _ = completed.send(Message::Completed(time));
@@ -259,17 +213,21 @@ impl Inner {
         let (completed, progress) = (mailbox.sender.clone(), Arc::clone(&self.progress));
         let graph = Arc::clone(graph);
         let committer = keeping.map(|keeping| Arc::clone(&keeping.committer));
+        let (scope, tally) = (Arc::clone(&self.scope), Arc::clone(&self.tally));
         Runner::start(
             self.scope.config().get(&keys::CONCURRENT_JOBS),
-            Arc::clone(self.scope.clock()),
-            Arc::clone(self.scope.bus()),
+            &self.scope,
             Arc::clone(&self.progress),
             move |time, outcome| {
+                post_memory(&scope);
                 if let Some(committer) = &committer {
                     committer.ended(time, outcome);
                 } else {
                     match outcome {
-                        Outcome::Done => graph.completed(time),
+                        Outcome::Done => {
+                            committed(&scope, &tally, time);
+                            graph.completed(time);
+                        }
                         Outcome::Failed => graph.failed(time),
                     }
                     // After the generator has stopped there is nothing left to forget.
@@ -283,54 +241,13 @@ impl Inner {
     /// Says what the context goes on with.
     fn recovered(&self, report: RecoveryReport, missed: usize) {
         tracing::info!(missed, "going on from the checkpoint directory\n{report}");
+        let recovered =
+            RecoveryInfo { time: self.scope.clock().now(), report: report.clone(), missed: missed as u64 };
+        self.scope.bus().post(StreamingEvent::Recovered(recovered));
         *self.recovery.lock() = Some(report);
     }
 
-    fn stop(&self, graceful: bool) {
-        let phase = std::mem::replace(&mut *self.phase.lock(), Phase::Stopped);
-        let Phase::Active(running) = phase else {
-            self.ended(StreamingContextState::Stopped);
-            return;
-        };
-        let inputs = running.graph.inputs();
-        thread::scope(|threads| {
-            for input in inputs {
-                threads.spawn(move || input.stop(graceful));
-            }
-        });
-        running.generator.stop_timer(&self.scope, graceful);
-        running.generator.join();
-        let finished = graceful && self.await_pending_batches();
-        if !finished {
-            self.scope.abandoned().raise();
-            self.scope.rdd_context().cancel_all_jobs();
-        }
-        running.runner.stop(finished);
-        stop_keeping(running.keeping.as_ref(), finished);
-        for input in inputs {
-            input.close();
-        }
-        self.scope.bus().stop();
-        self.ended(StreamingContextState::Stopped);
-    }
-
-    /// Waits for the batches that are pending, as long as a graceful stop may take.
-    fn await_pending_batches(&self) -> bool {
-        let limit = self
-            .scope
-            .config()
-            .get(&keys::GRACEFUL_STOP_TIMEOUT)
-            .unwrap_or_else(|| self.scope.interval() * 10);
-        let clock = &**self.scope.clock();
-        let finished = self.progress.await_idle(clock, clock.now() + limit);
-        if !finished {
-            let pending = self.progress.pending();
-            tracing::warn!(%limit, ?pending, "the graceful stop took too long; pending batches are given up. Raise spark.streaming.gracefulStopTimeout to wait longer");
-        }
-        finished
-    }
-
-    fn ended(&self, state: StreamingContextState) {
+    pub(super) fn ended(&self, state: StreamingContextState) {
         self.scope.set_state(state);
         self.scope.dismantle();
         ACTIVE.lock().retain(|other| !std::ptr::eq(other.as_ptr(), self));
@@ -338,19 +255,22 @@ impl Inner {
     }
 }
 
-/// Ends what makes batches durable, with a last checkpoint when everything has been processed.
-fn stop_keeping(keeping: Option<&Keeping>, finished: bool) {
-    if let Some(Keeping { committer, .. }) = keeping
-        && let Err(error) = committer.stop(finished)
-    {
-        tracing::error!(%error, "the last checkpoint could not be written; the next start works from the one before");
+/// A batch is complete where nothing makes it durable.
+fn committed(scope: &Scope, tally: &Tally, time: Time) {
+    if let Some(batch) = scope.batches().read().get(time) {
+        tally.completed(batch);
     }
+    let now = scope.clock().now();
+    let commit = CommitInfo { batch_time: time, time: now, duration: Duration::ZERO, changed_bytes: 0 };
+    scope.bus().post(StreamingEvent::BatchCommitted(commit));
 }
 
-impl Drop for Inner {
-    fn drop(&mut self) {
-        if !matches!(*self.phase.lock(), Phase::Stopped) {
-            self.stop(false);
-        }
-    }
+fn post_memory(scope: &Scope) {
+    let memory = scope.rdd_context().memory();
+    scope.bus().post(StreamingEvent::Memory(MemoryInfo {
+        time: scope.clock().now(),
+        used: memory.used() as u64,
+        limit: memory.limit() as u64,
+        dropped_events: scope.bus().dropped(),
+    }));
 }

@@ -4,25 +4,27 @@
 mod file_inputs;
 mod inputs;
 mod life;
+mod marker;
 mod recovery;
 mod run;
+mod stop;
 
 use std::sync::Arc;
 
 use dstreams_rdd::{RddContext, RddOptions};
-use parking_lot::Mutex;
+use parking_lot::{Condvar, Mutex};
 
-pub use life::StopOptions;
 pub use run::{get_or_create, run, run_with};
+pub use stop::StopOptions;
 
 use crate::{
-    batch::progress::Progress,
+    batch::{progress::Progress, tally::Tally},
     checkpoint::RecoveryReport,
     clock::{Clock, SystemClock},
     config::{Config, keys},
     dstream::scope::{Scope, StreamingContextState},
     error::{Error, Result},
-    event::StreamingListener,
+    event::{ShutdownReport, StreamingListener},
     time::{Duration, Time},
 };
 
@@ -50,6 +52,10 @@ struct Inner {
     settings: Mutex<Settings>,
     recovery: Mutex<Option<RecoveryReport>>,
     phase: Mutex<life::Phase>,
+    /// Signalled when the context has stopped.
+    stopped: Condvar,
+    tally: Arc<Tally>,
+    shutdown: Mutex<Option<ShutdownReport>>,
 }
 
 /// What may be set until the start.
@@ -88,13 +94,18 @@ impl StreamingContext {
         }
         let checkpoint_dir = config.get(&keys::CHECKPOINT_DIRECTORY);
         let settings = Settings { remember: None, checkpoint_dir };
+        let progress = Arc::new(Progress::default());
+        let pending = Arc::clone(progress.count());
         Ok(Self {
             inner: Arc::new(Inner {
-                scope: Scope::new(rdd, clock, Arc::new(config), interval),
-                progress: Arc::default(),
+                scope: Scope::new(rdd, clock, Arc::new(config), interval, pending),
+                progress,
                 settings: Mutex::new(settings),
                 recovery: Mutex::default(),
                 phase: Mutex::new(life::Phase::Initialized),
+                stopped: Condvar::new(),
+                tally: Arc::default(),
+                shutdown: Mutex::default(),
             }),
         })
     }
@@ -141,7 +152,7 @@ impl StreamingContext {
         Ok(())
     }
 
-    /// Sets the checkpoint directory, which streams with state require. The start goes on with what an earlier process
+    /// Sets the checkpoint directory, a path or a URL, which streams with state require. The start goes on with what an earlier process
     /// of the same application left there, and otherwise begins: see [`get_or_create`].
     pub fn checkpoint(&self, directory: impl Into<String>) {
         self.inner.settings.lock().checkpoint_dir = Some(directory.into());

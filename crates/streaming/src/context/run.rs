@@ -8,7 +8,7 @@ use signal_hook::{
     iterator::Signals,
 };
 
-use super::{StreamingContext, life::StopOptions, recovery::parallelism_of_pending};
+use super::{StreamingContext, marker::Markers, recovery::parallelism_of_pending, stop::StopOptions};
 use crate::{
     clock::StopFlag,
     config::{CommandLine, Config, keys},
@@ -56,12 +56,14 @@ pub fn run_with(config: Config, build: impl FnOnce(&StreamingContext) -> Result<
     }
     // Before the start, so that no signal ends the process half-way through it.
     let stopping = stop_on_signals(&ssc)?;
+    let markers = Markers::of(&ssc)?;
     if let Err(error) = ssc.start() {
         return if stopping.is_raised() { Ok(()) } else { Err(error) };
     }
+    markers.watch()?;
     let result = ssc.await_termination();
     ssc.stop()?;
-    result
+    result.and(markers.finish())
 }
 
 /// A context with `directory` as its checkpoint directory, built by `build`.
@@ -77,7 +79,9 @@ pub fn run_with(config: Config, build: impl FnOnce(&StreamingContext) -> Result<
 /// - The table of what was kept, migrated, dropped or begun anew is logged and is in
 ///   [`recovery`](StreamingContext::recovery).
 ///
-/// The start fails when another process works with the directory, when it belongs to an application of another name, and
+/// The directory may be a URL for which a storage is [registered](crate::storage).
+///
+/// The start fails when another process works with the directory, unless it is on an object store, when it belongs to an application of another name, and
 /// when something in it is damaged that nothing can take the place of.
 ///
 /// ```
@@ -102,7 +106,7 @@ pub fn get_or_create(
     build: impl FnOnce(&StreamingContext) -> Result<()>,
 ) -> Result<StreamingContext> {
     if config.get(&keys::DEFAULT_PARALLELISM).is_none()
-        && let Some(parallelism) = parallelism_of_pending(directory)?
+        && let Some(parallelism) = parallelism_of_pending(directory, &config)?
     {
         config.set(keys::DEFAULT_PARALLELISM.name(), &parallelism.to_string())?;
     }
@@ -148,13 +152,8 @@ fn stop_on_signals(ssc: &StreamingContext) -> Result<StopFlag> {
                 coming.raise();
                 let graceful = ssc.config().get(&keys::STOP_GRACEFULLY_ON_SHUTDOWN);
                 tracing::info!(signal, graceful, "stopping; signal again to stop at once");
-                let ssc = ssc.clone();
-                let stop = move || {
-                    if let Err(error) = ssc.stop_with(StopOptions { graceful, rdd_context: None }) {
-                        tracing::error!(%error, "cannot stop");
-                    }
-                };
-                if std::thread::Builder::new().name("dstreams-stop".to_owned()).spawn(stop).is_err() {
+                let options = StopOptions { graceful, ..StopOptions::default() };
+                if ssc.stop_in_the_background(options.reason(format!("signal {signal}"))).is_err() {
                     std::process::exit(128 + signal);
                 }
             }

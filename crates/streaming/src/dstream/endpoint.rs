@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //! The two ends of a graph as the generator sees them: inputs that give batches their data, outputs that make jobs.
 
-use std::{
-    path::Path,
-    sync::{Arc, OnceLock},
-};
+use std::sync::{Arc, OnceLock};
+
+use dstreams_wal::Location;
 
 use super::node::AnyNode;
 use crate::{
@@ -20,6 +19,9 @@ pub(crate) trait AnyInput: Send + Sync {
 
     /// What pages call it, such as `Socket stream [0]`.
     fn name(&self) -> String;
+
+    /// Whether a receiver feeds it.
+    fn is_receiver(&self) -> bool;
 
     /// Fixes what it gives to the batch at `time`; nothing when it has no dataset then.
     fn plan(&self, time: Time) -> Result<Option<BatchInput>>;
@@ -49,7 +51,7 @@ pub(crate) trait AnyInput: Send + Sync {
     fn forget(&self, time: Time);
 
     /// Says that there are checkpoints, and where it may keep files of its own.
-    fn attach(&self, dir: &Path) -> Result<()>;
+    fn attach(&self, dir: &Location) -> Result<()>;
 
     /// Whether what it gave to batches can be read again in another process.
     fn is_recoverable(&self) -> bool;

@@ -249,6 +249,11 @@ impl NodeMeta {
         self.id
     }
 
+    /// Where in the program it was made.
+    pub(crate) fn location(&self) -> &Location<'_> {
+        self.location
+    }
+
     pub(crate) fn operator(&self) -> &'static str {
         self.operator
     }

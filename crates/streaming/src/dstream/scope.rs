@@ -17,6 +17,7 @@ use crate::{
     error::{Error, Result},
     event::ListenerBus,
     input::{Batches, StreamId},
+    rate::Rates,
     time::Duration,
 };
 
@@ -39,6 +40,7 @@ pub(crate) struct Scope {
     config: Arc<Config>,
     interval: Duration,
     bus: Arc<ListenerBus>,
+    rates: Arc<Rates>,
     state: Mutex<StreamingContextState>,
     inputs: Mutex<Vec<Arc<dyn AnyInput>>>,
     outputs: Mutex<Vec<Output>>,
@@ -56,13 +58,16 @@ impl Scope {
         clock: Arc<dyn Clock>,
         config: Arc<Config>,
         interval: Duration,
+        pending: Arc<AtomicUsize>,
     ) -> Arc<Self> {
+        let rates = Arc::new(Rates::new(&config, pending));
         Arc::new(Self {
             rdd,
             clock,
             config,
             interval,
             bus: Arc::default(),
+            rates,
             state: Mutex::new(StreamingContextState::Initialized),
             inputs: Mutex::default(),
             outputs: Mutex::default(),
@@ -94,6 +99,11 @@ impl Scope {
     /// Where events go.
     pub(crate) fn bus(&self) -> &Arc<ListenerBus> {
         &self.bus
+    }
+
+    /// What sources may take in.
+    pub(crate) fn rates(&self) -> &Arc<Rates> {
+        &self.rates
     }
 
     pub(crate) fn state(&self) -> StreamingContextState {

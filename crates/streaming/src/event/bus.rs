@@ -64,7 +64,7 @@ impl ListenerBus {
                     // Delivered outside of the lock, so that a listener may add or remove listeners.
                     let listeners = listeners.read().clone();
                     for listener in listeners {
-                        if catch_unwind(AssertUnwindSafe(|| event.deliver(&*listener))).is_err() {
+                        if catch_unwind(AssertUnwindSafe(|| listener.on_event(&event))).is_err() {
                             tracing::error!(?event, "a streaming listener panicked");
                         }
                     }
@@ -73,6 +73,11 @@ impl ListenerBus {
             .map_err(|cause| Error::system("start the listener thread", cause))?;
         *self.running.lock() = Some(Running { queue, thread });
         Ok(())
+    }
+
+    /// How many events were dropped as listeners were too slow.
+    pub(crate) fn dropped(&self) -> u64 {
+        self.dropped.load(Ordering::Relaxed)
     }
 
     /// Queues an event; before the start and after the stop it goes nowhere.

@@ -1,16 +1,28 @@
 // SPDX-License-Identifier: Apache-2.0
-//! What a running context reports: the `StreamingListener` trait and the data of its events.
+//! What a running context reports: the `StreamingListener` trait and its events, which are all that monitoring reads.
 
+mod batch;
 mod bus;
+mod checkpoint;
+mod flow;
+mod life;
+mod receiver;
 
-use std::collections::BTreeMap;
+use serde::{Deserialize, Serialize};
 
-pub(crate) use bus::{ListenerBus, on_bus_thread};
-
-use crate::{
-    input::{InputInfo, StreamId},
-    time::{Duration, Time},
+pub(crate) use batch::enter_output;
+pub use batch::{
+    BatchInfo, DeadLettersInfo, FailureInfo, OutputOperationInfo, RunningOutput, running_output,
 };
+pub(crate) use bus::{ListenerBus, on_bus_thread};
+pub use checkpoint::{CheckpointInfo, CommitInfo, RecoveryInfo, SnapshotInfo, StateInfo};
+pub use flow::{LagInfo, MemoryInfo, RateInfo, RateTerms};
+pub use life::{
+    GraphInfo, InputStreamInfo, OperatorInfo, OutputInfo, ShutdownReport, StopInfo, StreamPosition,
+};
+pub use receiver::ReceiverInfo;
+
+use crate::time::Time;
 
 /// Receives the events of a context, one after the other on a thread of their own, in the order in which they
 /// happened. All methods do nothing by default. A listener that cannot keep up loses events (with a warning), it does
@@ -37,14 +49,28 @@ use crate::{
 /// ```
 #[expect(unused_variables, reason = "the names of the arguments are documentation")]
 pub trait StreamingListener: Send + Sync {
+    /// Something has happened. Calls the method of its name; a listener that wants every event as a value, to store it,
+    /// say, implements this method alone.
+    fn on_event(&self, event: &StreamingEvent) {
+        event.deliver(self);
+    }
+
     /// The context has been started.
     fn on_streaming_started(&self, time: Time) {}
+    /// What the context runs, told once, right after its start.
+    fn on_graph(&self, graph: &GraphInfo) {}
+    /// The context goes on where an earlier process has ended.
+    fn on_recovered(&self, recovery: &RecoveryInfo) {}
     /// A receiver has been started, for the first time or again.
     fn on_receiver_started(&self, receiver: &ReceiverInfo) {}
     /// A receiver has reported an error.
     fn on_receiver_error(&self, receiver: &ReceiverInfo) {}
     /// A receiver has been stopped, for good or before a restart.
     fn on_receiver_stopped(&self, receiver: &ReceiverInfo) {}
+    /// A receiver has to wait, as there is no room for what it has received.
+    fn on_receiver_paused(&self, receiver: &ReceiverInfo) {}
+    /// There is room again for what a receiver receives.
+    fn on_receiver_resumed(&self, receiver: &ReceiverInfo) {}
     /// The jobs of a batch have been queued.
     fn on_batch_submitted(&self, batch: &BatchInfo) {}
     /// The first job of a batch has begun.
@@ -55,120 +81,101 @@ pub trait StreamingListener: Send + Sync {
     fn on_output_operation_started(&self, output: &OutputOperationInfo) {}
     /// The job of one output has ended, with or without success.
     fn on_output_operation_completed(&self, output: &OutputOperationInfo) {}
+    /// A batch is complete for good: its outputs are done and what it has changed is durable. Comes after
+    /// [`on_batch_completed`](Self::on_batch_completed), in the order of the batches, and not for one that has failed.
+    fn on_batch_committed(&self, commit: &CommitInfo) {}
+    /// An output has written dead letters of a batch. Comes before the completion of that output.
+    fn on_dead_letters(&self, letters: &DeadLettersInfo) {}
+    /// Something outside of an output went wrong: a batch could not be made, or not be made durable.
+    fn on_failure(&self, failure: &FailureInfo) {}
+    /// The limit of what a source may take in is another one, or was estimated anew.
+    fn on_rate_updated(&self, rate: &RateInfo) {}
+    /// How far a source is behind what it reads from; told for each batch by sources that know.
+    fn on_lag(&self, lag: &LagInfo) {}
+    /// What blocks and shuffles take in memory; told at the end of each batch.
+    fn on_memory(&self, memory: &MemoryInfo) {}
+    /// How large the states of an operator are; told with each batch that is committed.
+    fn on_state(&self, state: &StateInfo) {}
+    /// A checkpoint file has been written.
+    fn on_checkpoint_written(&self, checkpoint: &CheckpointInfo) {}
+    /// The context begins to stop.
+    fn on_stop_requested(&self, stop: &StopInfo) {}
+    /// The context has stopped; the last event.
+    fn on_stopped(&self, report: &ShutdownReport) {}
 }
 
 /// One event; each calls the listener method of its name.
-#[derive(Debug, Clone)]
-pub(crate) enum StreamingEvent {
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "event", content = "data")]
+#[non_exhaustive]
+#[expect(missing_docs, reason = "they are documented at the methods of StreamingListener")]
+pub enum StreamingEvent {
     StreamingStarted(Time),
+    Graph(GraphInfo),
+    Recovered(RecoveryInfo),
     ReceiverStarted(ReceiverInfo),
     ReceiverError(ReceiverInfo),
     ReceiverStopped(ReceiverInfo),
+    ReceiverPaused(ReceiverInfo),
+    ReceiverResumed(ReceiverInfo),
     BatchSubmitted(BatchInfo),
     BatchStarted(BatchInfo),
     BatchCompleted(BatchInfo),
     OutputOperationStarted(OutputOperationInfo),
     OutputOperationCompleted(OutputOperationInfo),
+    BatchCommitted(CommitInfo),
+    DeadLetters(DeadLettersInfo),
+    Failure(FailureInfo),
+    RateUpdated(RateInfo),
+    Lag(LagInfo),
+    Memory(MemoryInfo),
+    State(StateInfo),
+    CheckpointWritten(CheckpointInfo),
+    StopRequested(StopInfo),
+    Stopped(ShutdownReport),
 }
 
 impl StreamingEvent {
-    fn deliver(&self, listener: &dyn StreamingListener) {
+    /// Calls the method of `listener` that the event is for. What [`StreamingListener::on_event`] does, and what
+    /// replays stored events.
+    ///
+    /// ```
+    /// use dstreams_streaming::{Time, event::{StreamingEvent, StreamingListener}};
+    /// struct Print;
+    /// impl StreamingListener for Print {
+    ///     fn on_streaming_started(&self, time: Time) {
+    ///         assert_eq!(time, Time::from_millis(7));
+    ///     }
+    /// }
+    /// let stored = r#"{"event":"StreamingStarted","data":7}"#;
+    /// serde_json::from_str::<StreamingEvent>(stored)?.deliver(&Print);
+    /// # Ok::<(), serde_json::Error>(())
+    /// ```
+    pub fn deliver<L: StreamingListener + ?Sized>(&self, listener: &L) {
         match self {
             Self::StreamingStarted(time) => listener.on_streaming_started(*time),
+            Self::Graph(info) => listener.on_graph(info),
+            Self::Recovered(info) => listener.on_recovered(info),
             Self::ReceiverStarted(info) => listener.on_receiver_started(info),
             Self::ReceiverError(info) => listener.on_receiver_error(info),
             Self::ReceiverStopped(info) => listener.on_receiver_stopped(info),
+            Self::ReceiverPaused(info) => listener.on_receiver_paused(info),
+            Self::ReceiverResumed(info) => listener.on_receiver_resumed(info),
             Self::BatchSubmitted(info) => listener.on_batch_submitted(info),
             Self::BatchStarted(info) => listener.on_batch_started(info),
             Self::BatchCompleted(info) => listener.on_batch_completed(info),
             Self::OutputOperationStarted(info) => listener.on_output_operation_started(info),
             Self::OutputOperationCompleted(info) => listener.on_output_operation_completed(info),
+            Self::BatchCommitted(info) => listener.on_batch_committed(info),
+            Self::DeadLetters(info) => listener.on_dead_letters(info),
+            Self::Failure(info) => listener.on_failure(info),
+            Self::RateUpdated(info) => listener.on_rate_updated(info),
+            Self::Lag(info) => listener.on_lag(info),
+            Self::Memory(info) => listener.on_memory(info),
+            Self::State(info) => listener.on_state(info),
+            Self::CheckpointWritten(info) => listener.on_checkpoint_written(info),
+            Self::StopRequested(info) => listener.on_stop_requested(info),
+            Self::Stopped(info) => listener.on_stopped(info),
         }
     }
-}
-
-/// A batch as far as it has come.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct BatchInfo {
-    /// The batch time.
-    pub batch_time: Time,
-    /// What each input stream gave to it.
-    pub inputs: BTreeMap<StreamId, InputInfo>,
-    /// When its jobs were queued.
-    pub submission_time: Time,
-    /// When its first job began.
-    pub processing_start_time: Option<Time>,
-    /// When its last job ended.
-    pub processing_end_time: Option<Time>,
-    /// Its outputs, by their number in the batch.
-    pub output_operations: BTreeMap<usize, OutputOperationInfo>,
-}
-
-impl BatchInfo {
-    /// From submission to the start of the first job.
-    pub fn scheduling_delay(&self) -> Option<Duration> {
-        self.processing_start_time.map(|start| start - self.submission_time)
-    }
-
-    /// From the start of the first job to the end of the last.
-    pub fn processing_delay(&self) -> Option<Duration> {
-        Some(self.processing_end_time? - self.processing_start_time?)
-    }
-
-    /// From submission to the end of the last job.
-    pub fn total_delay(&self) -> Option<Duration> {
-        self.processing_end_time.map(|end| end - self.submission_time)
-    }
-
-    /// Records over all input streams, as far as they were known when the batch was made.
-    pub fn num_records(&self) -> u64 {
-        self.inputs.values().map(|input| input.records).sum()
-    }
-}
-
-/// One output of one batch as far as it has come.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct OutputOperationInfo {
-    /// The batch time.
-    pub batch_time: Time,
-    /// The number of the output in its batch, in definition order from 0.
-    pub id: usize,
-    /// Its kind and where it stands in the program.
-    pub name: String,
-    /// The same at greater length.
-    pub description: String,
-    /// When its job began.
-    pub start_time: Option<Time>,
-    /// When its job ended.
-    pub end_time: Option<Time>,
-    /// Why it failed, if it did.
-    pub failure_reason: Option<String>,
-}
-
-impl OutputOperationInfo {
-    /// How long its job took.
-    pub fn duration(&self) -> Option<Duration> {
-        Some(self.end_time? - self.start_time?)
-    }
-}
-
-/// A receiver as far as it is known.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ReceiverInfo {
-    /// The input stream that it feeds.
-    pub stream_id: StreamId,
-    /// Its kind and stream number, such as `SocketReceiver-0`.
-    pub name: String,
-    /// Whether it is running.
-    pub active: bool,
-    /// The host that it runs on.
-    pub location: String,
-    /// The executor that it runs on.
-    pub executor_id: String,
-    /// What the receiver said of its last error; empty if there was none.
-    pub last_error_message: String,
-    /// The text of its last error; empty if there was none.
-    pub last_error: String,
-    /// When that was.
-    pub last_error_time: Option<Time>,
 }

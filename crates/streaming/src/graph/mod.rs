@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! The graph of a started context: validated, with a zero time, only what outputs depend on.
 
+mod describe;
 mod validate;
 
 use std::{collections::BTreeMap, sync::Arc};

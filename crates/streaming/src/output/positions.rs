@@ -3,7 +3,10 @@
 
 use std::{collections::BTreeMap, fmt::Write as _};
 
-use crate::{input::Batch, time::Time};
+use crate::{
+    input::{Batch, InputInfo},
+    time::Time,
+};
 
 impl Batch {
     pub(crate) fn empty(time: Time) -> Self {
@@ -27,7 +30,7 @@ impl Batch {
             separate(&mut text);
             // Writing to a string cannot fail, here and below.
             let _written = write!(text, "\"{stream}\":{{\"records\":{}", input.info.records);
-            for (name, value) in &input.info.metadata {
+            for (name, value) in input.info.metadata.iter().filter(|(name, _)| InputInfo::is_position(name)) {
                 separate(&mut text);
                 push_string(&mut text, name);
                 text.push(':');

@@ -6,9 +6,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use parking_lot::Mutex;
 
+use super::{Hold, controller::lower};
 use crate::clock::{Clock, StopFlag, Waited};
 use crate::config::{Config, keys};
-use crate::time::{Duration, Time};
+use crate::time::{Duration, Time, milliseconds};
 
 /// Limits how many records per second pass.
 ///
@@ -34,7 +35,12 @@ pub struct RateLimiter {
     bucket: Mutex<Bucket>,
     /// Whether the bucket must be asked at all; there is no way back to no limit.
     limited: AtomicBool,
+    /// Says when nothing may pass at all.
+    hold: Option<Hold>,
 }
+
+/// How often a limiter that is held looks whether it still is.
+const HELD: Duration = milliseconds(50);
 
 #[derive(Debug)]
 struct Bucket {
@@ -54,7 +60,12 @@ impl RateLimiter {
         let initial_rate = initial_rate.filter(|rate| *rate > 0);
         let bucket = Bucket { rate: lower(initial_rate, max_rate), tokens: 0.0, updated: clock.now() };
         let limited = AtomicBool::new(bucket.rate.is_some());
-        Self { clock, max_rate, bucket: Mutex::new(bucket), limited }
+        Self { clock, max_rate, bucket: Mutex::new(bucket), limited, hold: None }
+    }
+
+    /// Lets nothing pass while `hold` is on.
+    pub(crate) fn held_by(self, hold: Hold) -> Self {
+        Self { hold: Some(hold), ..self }
     }
 
     /// The limiter of a receiver: `spark.streaming.receiver.maxRate`, and
@@ -80,6 +91,32 @@ impl RateLimiter {
         self.limited.store(true, Ordering::Relaxed);
     }
 
+    /// Counts what has passed without having been asked for: what comes next waits until it is paid for.
+    pub(crate) fn charge(&self, passed: u64) {
+        if self.limited.load(Ordering::Relaxed) {
+            let now = self.clock.now();
+            let mut bucket = self.bucket.lock();
+            bucket.refill(now);
+            bucket.tokens -= passed as f64;
+        }
+    }
+
+    /// Whether something may pass at once.
+    pub(crate) fn is_open(&self) -> bool {
+        if self.hold.as_ref().is_some_and(Hold::is_on) {
+            return false;
+        }
+        let now = self.clock.now();
+        let mut bucket = self.bucket.lock();
+        bucket.refill(now);
+        bucket.rate.is_none() || bucket.tokens >= 0.0
+    }
+
+    /// Blocks until something may pass, or until `stop` is raised.
+    pub(crate) fn await_open(&self, stop: &StopFlag) -> Waited {
+        if self.acquire_some(0, stop).is_some() { Waited::Reached } else { Waited::Stopped }
+    }
+
     /// Blocks until one more record may pass, or until `stop` is raised; a stopped record costs nothing.
     pub fn acquire(&self, stop: &StopFlag) -> Waited {
         if self.acquire_some(1, stop).is_some() { Waited::Reached } else { Waited::Stopped }
@@ -92,6 +129,12 @@ impl RateLimiter {
             if stop.is_raised() {
                 return None;
             }
+            if self.hold.as_ref().is_some_and(Hold::is_on) {
+                if self.clock.sleep(HELD, stop) == Waited::Stopped {
+                    return None;
+                }
+                continue;
+            }
             if !self.limited.load(Ordering::Relaxed) {
                 return Some(wanted);
             }
@@ -103,14 +146,6 @@ impl RateLimiter {
                 return None;
             }
         }
-    }
-}
-
-/// The lower of two limits, where `None` is no limit.
-fn lower(a: Option<i64>, b: Option<i64>) -> Option<i64> {
-    match (a, b) {
-        (Some(a), Some(b)) => Some(a.min(b)),
-        (limit, None) | (None, limit) => limit,
     }
 }
 
@@ -132,9 +167,8 @@ impl Bucket {
             self.tokens -= taken as f64;
             return Ok(taken);
         }
-        // The debt is below one record and the rate at least one per second: the wait is 1 to 1000 ms.
         let wait = (-self.tokens * 1_000.0 / rate as f64).ceil();
-        #[allow(clippy::cast_possible_truncation, reason = "a whole number between 1 and 1000")]
+        #[expect(clippy::cast_possible_truncation, reason = "a whole number of milliseconds, at least 1")]
         Err(now + Duration::from_millis(wait as i64))
     }
 
@@ -148,11 +182,12 @@ impl Bucket {
         }
     }
 
-    /// Keeps what is saved, or owed, as the time that it stands for.
+    /// Keeps what is saved as the time that it stands for, and what is owed as it is.
     fn change_rate(&mut self, rate: Option<i64>, now: Time) {
         self.refill(now);
         self.tokens = match (self.rate, rate) {
-            (Some(old), Some(new)) => self.tokens * (new as f64 / old as f64),
+            (Some(old), Some(new)) if self.tokens > 0.0 => self.tokens * (new as f64 / old as f64),
+            (Some(_), Some(_)) => self.tokens,
             _ => 0.0,
         };
         self.rate = rate;

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-//! Rate control: the limiter in front of a receiver, and the estimator that finds the rate a program can
-//! keep up with.
+//! Rate control: the limiter in front of a receiver, the estimator that finds the rate a program can keep up with, and
+//! the controllers that bring both together.
 
+mod controller;
 mod limiter;
 mod pid;
+mod rates;
 
 use std::sync::{
     Arc,
@@ -13,8 +15,13 @@ use std::sync::{
 use crate::config::{Config, keys};
 use crate::time::{Duration, Time};
 
+pub(crate) use controller::Controller;
 pub use limiter::RateLimiter;
 pub use pid::{PidGains, PidRateEstimator};
+pub use rates::RateHandle;
+pub(crate) use rates::{Hold, Rates};
+
+pub use crate::event::RateTerms;
 
 /// The rate that was estimated last for a source, in records per second; shared by who estimates and who reads.
 #[derive(Debug, Clone, Default)]
@@ -48,6 +55,11 @@ pub trait RateEstimator: std::fmt::Debug + Send {
         processing_delay: Duration,
         scheduling_delay: Duration,
     ) -> Option<f64>;
+
+    /// How the last rate came about, for people; nothing where the estimator does not say.
+    fn terms(&self) -> Option<RateTerms> {
+        None
+    }
 }
 
 /// The estimator that `spark.streaming.backpressure.rateEstimator` names, for batches of `batch_interval`.

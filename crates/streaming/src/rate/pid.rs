@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! A proportional–integral–derivative controller that steers the rate towards what was processed.
 
-use super::{RateError, RateEstimator};
+use super::{RateError, RateEstimator, RateTerms};
 use crate::config::{Config, keys};
 use crate::time::{Duration, Time};
 
@@ -23,6 +23,7 @@ pub struct PidRateEstimator {
     batch_interval: Duration,
     gains: PidGains,
     latest: Option<Latest>,
+    terms: Option<RateTerms>,
 }
 
 /// What the estimator remembers of the batch before.
@@ -79,7 +80,7 @@ impl PidRateEstimator {
                 return Err(RateError::OutOfRange { parameter, value, expected });
             }
         }
-        Ok(Self { batch_interval, gains, latest: None })
+        Ok(Self { batch_interval, gains, latest: None, terms: None })
     }
 }
 
@@ -106,10 +107,23 @@ impl RateEstimator for PidRateEstimator {
         let queued = scheduling_delay.as_millis() as f64 * processed / self.batch_interval.as_millis() as f64;
         let change = (error - latest.error) / seconds_since;
         let gains = &self.gains;
-        let rate =
-            (latest.rate - gains.proportional * error - gains.integral * queued - gains.derivative * change)
-                .max(gains.min_rate);
+        let (proportional, integral, derivative) =
+            (gains.proportional * error, gains.integral * queued, gains.derivative * change);
+        let rate = (latest.rate - proportional - integral - derivative).max(gains.min_rate);
+        self.terms = Some(RateTerms {
+            latest: latest.rate,
+            processing: processed,
+            proportional,
+            integral,
+            derivative,
+            minimum: gains.min_rate,
+            rate,
+        });
         self.latest = Some(Latest { time, rate, error });
         Some(rate)
+    }
+
+    fn terms(&self) -> Option<RateTerms> {
+        self.terms
     }
 }

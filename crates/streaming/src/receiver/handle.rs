@@ -10,11 +10,15 @@ use super::{
     link::{EndSession, Link},
 };
 use crate::{
-    clock::{Clock, StopFlag},
+    clock::{Clock, StopFlag, Waited},
     error::Result,
     input::StreamId,
-    time::Duration,
+    rate::{RateHandle, RateLimiter},
+    time::{Duration, milliseconds},
 };
+
+/// How often a receiver that cannot store looks whether it can again.
+const UNREADY: Duration = milliseconds(50);
 
 /// The way from a receiver into its stream. Cheap to clone; every thread of a receiver has one.
 ///
@@ -96,8 +100,8 @@ impl<T: Wire> ReceiverHandle<T> {
         self.link.generator.add_many(records)
     }
 
-    /// Stores a block. When this returns without an error the records are stored, and will be in a batch. The rate is
-    /// not limited.
+    /// Stores a block. When this returns without an error the records are stored, and will be in a batch. With backpressure
+    /// it waits until the blocks before are paid for; without, its rate is limited in bytes alone.
     pub fn store_block(&self, records: Vec<T>) -> Result<BlockInfo> {
         self.store_block_with(records, &BTreeMap::new())
     }
@@ -109,7 +113,10 @@ impl<T: Wire> ReceiverHandle<T> {
         records: Vec<T>,
         metadata: &BTreeMap<String, String>,
     ) -> Result<BlockInfo> {
-        self.link.store.store_whole(records, metadata)
+        self.link.permit_whole(&self.stop);
+        let block = self.link.store.store_whole(records, metadata)?;
+        self.link.charge_whole(block.records);
+        Ok(block)
     }
 
     /// As [`store_block`](Self::store_block), of records that may fail to come: the first error is returned and
@@ -205,6 +212,59 @@ impl<T: Wire> ReceiverHandle<T> {
             move || work(&handle),
             move |message, error| failing.restart(message, Some(error)),
         )
+    }
+
+    /// Whether something can be stored without a wait: the rate allows it, no blocks wait to be stored, and there is room
+    /// for them. A receiver that fetches its data looks here before it does, or waits with
+    /// [`await_ready`](Self::await_ready), so that what it cannot store yet stays where it is.
+    pub fn is_ready(&self) -> bool {
+        self.link.is_ready()
+    }
+
+    /// Waits until something can be stored without a wait, or until the receiver is stopped.
+    ///
+    /// ```
+    /// use dstreams_streaming::{BoxError, clock::Waited, receiver::{Receiver, ReceiverHandle}, testing::TestContext};
+    /// # fn fetch() -> Vec<u32> { vec![1] }
+    /// struct Queue;
+    ///
+    /// impl Receiver for Queue {
+    ///     type Record = u32;
+    ///     fn on_start(&mut self, handle: ReceiverHandle<u32>) -> Result<(), BoxError> {
+    ///         handle.spawn("queue", |handle| {
+    ///             while handle.await_ready() == Waited::Reached {
+    ///                 handle.store_block(fetch())?;
+    /// #               handle.stop_flag().raise();
+    ///             }
+    ///             Ok(())
+    ///         })
+    ///     }
+    /// }
+    /// let test = TestContext::new()?;
+    /// let seen = test.collect(&test.context().receiver_stream(Queue));
+    /// test.run_until(|| seen.batches().concat() == [1])?;
+    /// # Ok::<(), dstreams_streaming::Error>(())
+    /// ```
+    pub fn await_ready(&self) -> Waited {
+        while !self.is_stopped() {
+            if self.is_ready() {
+                return Waited::Reached;
+            }
+            // Why the wait is over is asked above.
+            let _ = self.link.clock.sleep(UNREADY, &self.stop);
+        }
+        Waited::Stopped
+    }
+
+    /// What the stream may take in, for a receiver that can ask for less.
+    pub fn rate(&self) -> &RateHandle {
+        &self.link.rate
+    }
+
+    /// Holds another limiter to the rate of the stream, such as that of a second
+    /// [`BlockGenerator`](super::BlockGenerator).
+    pub fn share_rate(&self, limiter: &Arc<RateLimiter>) {
+        self.link.rate.limit(limiter, None);
     }
 
     /// Whether the receiver runs: it was started and not stopped since.

@@ -11,18 +11,25 @@ use crossbeam_channel::Sender;
 use dstreams_rdd::{BoxError, Wire, panic_text};
 use parking_lot::Mutex;
 
-use super::{block_generator::BlockGenerator, blocks::ReceivedBlocks, report::Report, store::BlockStore};
+use super::{
+    block_generator::{BlockGenerator, Limits},
+    blocks::ReceivedBlocks,
+    report::Report,
+    store::BlockStore,
+};
 use crate::{
     clock::{Clock, StopFlag},
     config::Config,
     input::StreamId,
-    time::Duration,
+    rate::{RateHandle, RateLimiter},
+    time::{Duration, Time},
 };
 
 /// The connection between one receiver stream and its receiver.
 pub(super) struct Link<T> {
     pub(super) stream: StreamId,
     pub(super) clock: Arc<dyn Clock>,
+    pub(super) rate: RateHandle,
     pub(super) store: Arc<BlockStore<T>>,
     pub(super) generator: BlockGenerator<T, Arc<BlockStore<T>>>,
     pub(super) report: Arc<Report>,
@@ -55,22 +62,69 @@ impl<T: Wire> Link<T> {
         blocks: Arc<ReceivedBlocks<T>>,
         stream: StreamId,
         config: &Config,
+        rate: RateHandle,
         clock: Arc<dyn Clock>,
         report: Arc<Report>,
         commands: Sender<Command>,
     ) -> Self {
         let abandoned = StopFlag::new();
-        let store = BlockStore::new(blocks, Arc::clone(&clock), abandoned.clone(), Arc::clone(&report));
+        let bytes = Arc::new(RateLimiter::new(Arc::clone(&clock), None, None));
+        let store = BlockStore::new(
+            blocks,
+            Arc::clone(&clock),
+            abandoned.clone(),
+            Arc::clone(&report),
+            Arc::clone(&bytes),
+        );
         let store = Arc::new(store);
-        let generator =
-            BlockGenerator::new(stream, config, Arc::clone(&clock), abandoned.clone(), Arc::clone(&store));
-        Self { stream, clock, store, generator, report, commands, abandoned, threads: Mutex::default() }
+        let generator = BlockGenerator::limited_by(
+            stream,
+            config,
+            Arc::clone(&clock),
+            abandoned.clone(),
+            Arc::clone(&store),
+            Limits { records: rate.new_limiter(config, &clock), bytes: Some(bytes) },
+        );
+        rate.limit(generator.limiter(), generator.limits().bytes.as_ref());
+        let threads = Mutex::default();
+        Self { stream, clock, rate, store, generator, report, commands, abandoned, threads }
+    }
+
+    /// Ends the block in the making, so that the batch at `time` has it. One that waits for room is not waited for.
+    pub(super) fn cut_for_batch(&self, time: Time) {
+        if !self.store.is_paused() {
+            self.generator.cut_for_batch(time);
+        }
     }
 
     /// Asks the supervisor to end a session; one that has ended already is left alone.
     pub(super) fn end_session(&self, end: EndSession) {
         // After the supervisor has ended there is nothing left to end.
         let _ = self.commands.send(Command::End(end));
+    }
+
+    /// Waits until a block may be stored that comes as a whole, or until `stop` is raised: what has been received then is
+    /// stored all the same.
+    pub(super) fn permit_whole(&self, stop: &StopFlag) {
+        let Limits { records, bytes } = self.generator.limits();
+        let limiters = self.rate.is_enabled().then_some(records).into_iter().chain(bytes);
+        for limiter in limiters {
+            let _stopped_or_not = limiter.await_open(stop);
+        }
+    }
+
+    /// Counts the records of a block that has been stored as a whole.
+    pub(super) fn charge_whole(&self, records: u64) {
+        if self.rate.is_enabled() {
+            self.generator.limits().records.charge(records);
+        }
+    }
+
+    /// Whether something can be stored without a wait, as far as can be told.
+    pub(super) fn is_ready(&self) -> bool {
+        let Limits { records, bytes } = self.generator.limits();
+        let open = records.is_open() && bytes.as_ref().is_none_or(|bytes| bytes.is_open());
+        open && !self.generator.is_stalled() && !self.store.is_paused()
     }
 
     /// How many records the receiver has ever stored.

@@ -43,6 +43,10 @@ impl ReceivedPlan {
     pub(crate) fn info(&self) -> InputInfo {
         let mut info = InputInfo::of_records(self.blocks.iter().map(|block| block.info.records).sum());
         info.metadata.extend(self.blocks.iter().flat_map(|block| block.info.metadata.clone()));
+        let bytes: u64 = self.blocks.iter().map(|block| block.info.bytes).sum();
+        if bytes > 0 {
+            info.metadata.insert(InputInfo::BYTES.to_owned(), bytes.to_string());
+        }
         if self.dead_records > 0 {
             info.metadata.insert(Self::DEAD_RECORDS.to_owned(), self.dead_records.to_string());
         }

@@ -51,6 +51,18 @@ impl Report {
         self.bus.post(StreamingEvent::ReceiverError(info.clone()));
     }
 
+    /// What was received has to wait for room.
+    pub(super) fn paused(&self, message: &str, error: &BoxError) {
+        let mut info = self.info.lock();
+        self.note_error(&mut info, message, Some(error));
+        self.bus.post(StreamingEvent::ReceiverPaused(info.clone()));
+    }
+
+    /// There is room again.
+    pub(super) fn resumed(&self) {
+        self.bus.post(StreamingEvent::ReceiverResumed(self.info.lock().clone()));
+    }
+
     pub(super) fn stopped(&self, message: &str, error: Option<&BoxError>) {
         let mut info = self.info.lock();
         info.active = false;

@@ -1,7 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 //! `BlockStore`: stores blocks, or waits until there is room for them.
 
-use std::{collections::BTreeMap, io::ErrorKind, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    io::ErrorKind,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
 
 use dstreams_rdd::{BoxError, Error as RddError, TaskError, Wire, codec::CodecError};
 
@@ -14,6 +21,7 @@ use super::{
 use crate::{
     clock::{Clock, StopFlag},
     error::{Error, Result},
+    rate::RateLimiter,
     time::{Duration, milliseconds},
 };
 
@@ -28,6 +36,10 @@ pub(super) struct BlockStore<T> {
     /// Raised when what is not stored yet is given up.
     abandoned: StopFlag,
     report: Arc<Report>,
+    /// What has been stored is paid for here.
+    bytes: Arc<RateLimiter>,
+    /// How many blocks wait for room.
+    paused: AtomicUsize,
 }
 
 impl<T: Wire> BlockStore<T> {
@@ -36,8 +48,9 @@ impl<T: Wire> BlockStore<T> {
         clock: Arc<dyn Clock>,
         abandoned: StopFlag,
         report: Arc<Report>,
+        bytes: Arc<RateLimiter>,
     ) -> Self {
-        Self { blocks, clock, abandoned, report }
+        Self { blocks, clock, abandoned, report, bytes, paused: AtomicUsize::new(0) }
     }
 
     pub(super) fn blocks(&self) -> &ReceivedBlocks<T> {
@@ -58,25 +71,37 @@ impl<T: Wire> BlockStore<T> {
     /// stored is given up.
     fn store(&self, id: BlockId, records: Vec<T>, metadata: &BTreeMap<String, String>) -> Result<BlockInfo> {
         let mut block = Incoming::new(id, records, metadata);
-        let mut paused = false;
+        let mut pause: Option<Pause<'_>> = None;
         while !self.abandoned.is_raised() {
             let error = match self.blocks.store(&mut block, self.clock.now()) {
-                Ok(info) => return Ok(info),
+                Ok(info) => {
+                    self.bytes.charge(info.bytes);
+                    if pause.is_some() {
+                        tracing::info!(stream = %id.stream, "there is room again: the receiver goes on");
+                        self.report.resumed();
+                    }
+                    return Ok(info);
+                }
                 Err(error) => error,
             };
             if !self.may_pass(&error) {
                 return Err(Error::source(format!("Could not store {id}: {error}")));
             }
-            if !paused {
+            if pause.is_none() {
                 let message = "There is no room for a block: the receiver is paused until there is";
                 tracing::warn!(stream = %id.stream, %error, "{message}");
-                self.report.error(message, Some(&error.into()));
-                paused = true;
+                self.report.paused(message, &error.into());
+                pause = Some(Pause::begin(&self.paused));
             }
             // Why the wait is over is asked above.
             let _ = self.clock.sleep(PAUSE, &self.abandoned);
         }
         Err(Error::IllegalState(format!("{id} cannot be stored: the receiver has been stopped")))
+    }
+
+    /// Whether a block waits for room.
+    pub(super) fn is_paused(&self) -> bool {
+        self.paused.load(Ordering::Relaxed) > 0
     }
 
     /// Whether a block for which there is no room now may find some later.
@@ -94,6 +119,22 @@ impl<T: Wire> BlockStore<T> {
             // Larger than all the memory there is.
             _ => level.uses_disk() || self.blocks.memory_used() > 0,
         }
+    }
+}
+
+/// A block waits for room until this is dropped.
+struct Pause<'a>(&'a AtomicUsize);
+
+impl<'a> Pause<'a> {
+    fn begin(paused: &'a AtomicUsize) -> Self {
+        paused.fetch_add(1, Ordering::Relaxed);
+        Self(paused)
+    }
+}
+
+impl Drop for Pause<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

@@ -5,18 +5,19 @@ mod file;
 mod queue;
 mod received;
 
-use std::{path::Path, sync::Arc};
+use std::sync::Arc;
 
 use dstreams_rdd::{Data, Rdd, RddContext, Wire, codec::Compression};
+use dstreams_wal::Location;
 
 use crate::{
     clock::Clock,
     config::Config,
     dstream::{DStream, NewStream, endpoint::AnyInput, node::StreamNode, scope::Scope},
     error::{Error, Result},
-    event::ListenerBus,
+    event::{LagInfo, ListenerBus, StreamingEvent},
     input::{BatchInput, Batches, InputInfo, StreamId},
-    rate::LatestRate,
+    rate::{Controller, RateHandle, Rates},
     time::{Duration, Time},
 };
 
@@ -85,6 +86,11 @@ pub trait Source: Send + Sync + 'static {
     /// What pages call the source, such as `Socket stream`.
     fn name(&self) -> String;
 
+    /// Whether data comes on its own and a receiver takes it in.
+    fn is_receiver(&self) -> bool {
+        false
+    }
+
     /// Fixes what the batch at `time` takes; `None` means that the stream has no dataset at that time, which most
     /// sources never say.
     fn plan(&self, time: Time) -> Result<Option<Self::Plan>>;
@@ -105,9 +111,10 @@ pub trait Source: Send + Sync + 'static {
         Duration::ZERO
     }
 
-    /// Says that there is a checkpoint directory, and where in it the source keeps files of its own. Called before
+    /// Says that there is a checkpoint directory, and where in it the source keeps files of its own, which may be on an
+    /// object store. Called before
     /// [`restore`](Self::restore) and [`start`](Self::start).
-    fn attach(&self, dir: &Path) -> Result<()> {
+    fn attach(&self, dir: &Location) -> Result<()> {
         let _ = dir;
         Ok(())
     }
@@ -180,7 +187,7 @@ pub struct SourceContext {
     config: Arc<Config>,
     interval: Duration,
     bus: Arc<ListenerBus>,
-    rate: LatestRate,
+    rates: Arc<Rates>,
 }
 
 impl SourceContext {
@@ -192,7 +199,7 @@ impl SourceContext {
             config: Arc::clone(scope.config()),
             interval: scope.interval(),
             bus: Arc::clone(scope.bus()),
-            rate: LatestRate::default(),
+            rates: Arc::clone(scope.rates()),
         }
     }
 
@@ -221,9 +228,21 @@ impl SourceContext {
         self.interval
     }
 
-    /// What backpressure leaves to the source, for those that decide themselves how much a batch takes.
-    pub fn latest_rate(&self) -> &LatestRate {
-        &self.rate
+    /// How much the source may take in, for one that batches read directly. It must be asked for when the source is made
+    /// and looked at when a batch is planned.
+    pub fn rate(&self) -> RateHandle {
+        self.rates.direct(self.id, &self.config, self.interval)
+    }
+
+    /// The same for a receiver.
+    pub(crate) fn receiver_rate(&self) -> RateHandle {
+        self.rates.receiver(self.id, &self.config, self.interval)
+    }
+
+    /// Tells listeners how far the source is behind what it reads from: for pages, metrics and alerts. Best told when
+    /// a batch is planned.
+    pub fn report_lag(&self, lag: LagInfo) {
+        self.bus.post(StreamingEvent::Lag(lag));
     }
 
     pub(crate) fn bus(&self) -> &Arc<ListenerBus> {
@@ -242,6 +261,7 @@ struct InputStream<S> {
     id: StreamId,
     context: RddContext,
     source: Arc<S>,
+    rate: Option<Arc<Controller>>,
 }
 
 impl<T: Data> DStream<T> {
@@ -255,7 +275,8 @@ impl<T: Data> DStream<T> {
     ) -> Self {
         let context = SourceContext::new(scope);
         let source = source(&context);
-        let input = Arc::new(InputStream { id: context.id, context: context.rdd, source });
+        let rate = context.rates.controller(context.id);
+        let input = Arc::new(InputStream { id: context.id, context: context.rdd, source, rate });
         if scope.check_open() {
             scope.add_input(Arc::clone(&input) as Arc<dyn AnyInput>);
         }
@@ -302,9 +323,14 @@ impl<S: Source> AnyInput for InputStream<S> {
         format!("{} [{}]", self.source.name(), self.id)
     }
 
+    fn is_receiver(&self) -> bool {
+        self.source.is_receiver()
+    }
+
     fn plan(&self, time: Time) -> Result<Option<BatchInput>> {
         let Some(plan) = self.source.plan(time)? else { return Ok(None) };
-        let info = self.source.info(&plan);
+        let mut info = self.source.info(&plan);
+        self.rate.iter().for_each(|rate| rate.note(&mut info));
         let mut bytes = Vec::new();
         dstreams_rdd::codec::encode_chunk([&plan], Compression::None, &mut bytes).map_err(Error::source)?;
         Ok(Some(BatchInput { info, plan: bytes }))
@@ -345,7 +371,7 @@ impl<S: Source> AnyInput for InputStream<S> {
         self.source.forget(time);
     }
 
-    fn attach(&self, dir: &Path) -> Result<()> {
+    fn attach(&self, dir: &Location) -> Result<()> {
         self.source.attach(dir)
     }
 
@@ -358,6 +384,9 @@ impl<S: Source> AnyInput for InputStream<S> {
     }
 
     fn restore(&self, memory: &[u8], inputs: &[(Time, &BatchInput)]) -> Result<()> {
+        if let Some((rate, (_, last))) = self.rate.as_ref().zip(inputs.last()) {
+            rate.restore(&last.info);
+        }
         let plans = inputs.iter().map(|(time, input)| Ok((*time, self.decode(input)?)));
         self.source.restore(memory, plans.collect::<Result<_>>()?)
     }

@@ -93,12 +93,18 @@ pub(crate) enum Heard {
     Started(ReceiverInfo),
     Error(ReceiverInfo),
     Stopped(ReceiverInfo),
+    Paused(ReceiverInfo),
+    Resumed(ReceiverInfo),
 }
 
 impl Heard {
     pub(crate) fn info(&self) -> &ReceiverInfo {
         match self {
-            Self::Started(info) | Self::Error(info) | Self::Stopped(info) => info,
+            Self::Started(info)
+            | Self::Error(info)
+            | Self::Stopped(info)
+            | Self::Paused(info)
+            | Self::Resumed(info) => info,
         }
     }
 
@@ -153,6 +159,14 @@ impl StreamingListener for Ears {
 
     fn on_receiver_error(&self, info: &ReceiverInfo) {
         self.hear(Heard::Error(info.clone()));
+    }
+
+    fn on_receiver_paused(&self, info: &ReceiverInfo) {
+        self.hear(Heard::Paused(info.clone()));
+    }
+
+    fn on_receiver_resumed(&self, info: &ReceiverInfo) {
+        self.hear(Heard::Resumed(info.clone()));
     }
 
     fn on_receiver_stopped(&self, info: &ReceiverInfo) {

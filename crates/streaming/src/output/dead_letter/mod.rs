@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Dead letters: records that a stream could not use, kept with the error and where they came from, to be replayed.
 
+mod count;
 mod replay;
 mod store;
 mod stream;

@@ -5,10 +5,14 @@ use std::{borrow::Cow, fmt, panic::Location, sync::Arc};
 
 use dstreams_rdd::Data;
 
-use super::DeadLetter;
+use super::{
+    DeadLetter,
+    count::{Count, Counts},
+};
 use crate::{
     config::keys,
     dstream::DStream,
+    event::{DeadLettersInfo, StreamingEvent},
     output::{OutputHandle, Sink, UNNAMED},
 };
 
@@ -105,7 +109,7 @@ impl<T: Data, E: Data + Rejection> DStream<Result<T, E>> {
     /// ```
     #[track_caller]
     pub fn dead_letter<S: Sink<DeadLetter>>(&self, sink: S) -> DStream<T> {
-        let _by_position = self.letters("dead_letter").sink_output("dead_letter", Location::caller(), sink);
+        let _by_position = self.dead_letter_output(Location::caller(), sink);
         self.ok()
     }
 
@@ -122,24 +126,40 @@ impl<T: Data, E: Data + Rejection> DStream<Result<T, E>> {
     /// ```
     #[track_caller]
     pub fn dead_letter_named<S: Sink<DeadLetter>>(&self, name: &str, sink: S) -> DStream<T> {
-        let output: OutputHandle =
-            self.letters("dead_letter").sink_output("dead_letter", Location::caller(), sink);
-        let _registered = output.named(name);
+        let _registered = self.dead_letter_output(Location::caller(), sink).named(name);
         self.ok()
+    }
+
+    #[track_caller]
+    fn dead_letter_output<S: Sink<DeadLetter>>(&self, location: &Location<'_>, sink: S) -> OutputHandle {
+        let counts = Counts::default();
+        let scope = Arc::downgrade(self.scope());
+        let letters = self.letters("dead_letter", counts.clone());
+        letters.sink_output("dead_letter", location, sink, move |batch| {
+            let Some(scope) = scope.upgrade() else { return };
+            let Count { letters, records } = counts.take(batch.time());
+            if letters > 0 {
+                let output = batch.identity.output.to_string();
+                let letters = DeadLettersInfo { batch_time: batch.time(), output, letters, records };
+                scope.bus().post(StreamingEvent::DeadLetters(letters));
+            }
+        })
     }
 
     /// The bad records with their origin.
     #[track_caller]
-    fn letters(&self, operator: &'static str) -> DStream<DeadLetter> {
+    fn letters(&self, operator: &'static str, counts: Counts) -> DStream<DeadLetter> {
         let results = self.clone();
         let application = self.scope().config().get(&keys::APP_NAME).unwrap_or_else(|| UNNAMED.to_owned());
         self.derive(operator, move |batch_time, batches| {
             let Some(rdd) = results.rdd_at(batch_time, batches)? else { return Ok(None) };
             let (application, stream) = (application.clone(), results.meta().to_string());
+            let counts = counts.clone();
             Ok(Some(rdd.map_partitions_with_index(move |partition, records| {
                 let (application, stream) = (application.clone(), stream.clone());
+                let mut counter = counts.partition(batch_time, partition);
                 (0..).zip(records).filter_map(move |(position, record)| {
-                    let rejection = record.err()?;
+                    let rejection = counter.count(record.err())?;
                     Some(DeadLetter {
                         raw: rejection.raw().into_owned(),
                         error: rejection.reason(),

@@ -40,15 +40,16 @@ impl<T: Data> DStream<T> {
     /// ```
     #[track_caller]
     pub fn write_to<S: Sink<T>>(&self, sink: S) -> OutputHandle {
-        self.sink_output("write_to", Location::caller(), sink)
+        self.sink_output("write_to", Location::caller(), sink, |_| ())
     }
 
-    /// Registers an output of the given kind that writes to a sink.
+    /// Registers an output of the given kind that writes to a sink; `written` is called for each batch that the sink has.
     pub(crate) fn sink_output<S: Sink<T>>(
         &self,
         kind: &'static str,
         location: &Location<'_>,
         sink: S,
+        written: impl Fn(&OutputBatch) + Send + Sync + 'static,
     ) -> OutputHandle {
         let (scope, sink) = (Arc::clone(self.scope()), Arc::new(sink));
         if scope.config().get(&keys::APP_NAME).is_none() {
@@ -57,7 +58,11 @@ impl<T: Data> DStream<T> {
                 sink.name()
             )));
         }
-        self.output_of_batches(kind, location, move |rdd, batch| until_available(&scope, &sink, &rdd, batch))
+        self.output_of_batches(kind, location, move |rdd, batch| {
+            until_available(&scope, &sink, &rdd, batch)?;
+            written(batch);
+            Ok(())
+        })
     }
 }
 

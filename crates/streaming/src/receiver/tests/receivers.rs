@@ -111,7 +111,7 @@ struct Program {
 struct Ears(Mutex<(Sender<ReceiverInfo>, Sender<ReceiverInfo>)>);
 
 impl StreamingListener for Ears {
-    fn on_receiver_error(&self, info: &ReceiverInfo) {
+    fn on_receiver_paused(&self, info: &ReceiverInfo) {
         let _ = self.0.lock().0.send(info.clone());
     }
 
@@ -135,7 +135,7 @@ impl Program {
         let (started, handles) = channel();
         let stream = test.context().stream("receiver_stream", |context| {
             let source = ReceivedSource::new("Given", Given(started), ReceiverOptions::default(), context);
-            source.attach(dir).unwrap();
+            source.attach(&dir.into()).unwrap();
             Arc::new(Recovered { source, batches: batches.clone() })
         });
         let seen = test.collect(&stream);

@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: Apache-2.0
+//! `Webhook`: alerts as JSON, posted to an address.
+
+use std::{sync::Arc, time::Duration};
+
+use rustls::crypto::ring;
+use serde::Serialize;
+use ureq::{
+    Agent,
+    tls::{Certificate, RootCerts, TlsConfig, TlsProvider},
+};
+
+use super::Channel;
+use crate::{error::AlertError, notice::Notice};
+
+/// Posts each notice as JSON: its fields, and as `text` the line that people read, which is what chat services show.
+#[derive(Debug)]
+pub struct Webhook {
+    url: String,
+    agent: Agent,
+}
+
+/// How long an answer may take.
+const TIMEOUT: Duration = Duration::from_secs(10);
+
+#[derive(Serialize)]
+struct Body<'a> {
+    text: String,
+    #[serde(flatten)]
+    notice: &'a Notice,
+}
+
+impl Webhook {
+    /// A webhook at `url`, which begins with `http://` or `https://`.
+    pub fn new(url: &str) -> Result<Self, AlertError> {
+        let config = Agent::config_builder().timeout_global(Some(TIMEOUT));
+        let agent = if url.starts_with("https://") {
+            config.tls_config(tls()).build()
+        } else if url.starts_with("http://") {
+            config.build()
+        } else {
+            return Err(AlertError::Setting {
+                key: "dstreams.alerts.webhook",
+                value: url.to_owned(),
+                problem: "it must begin with http:// or https://".to_owned(),
+            });
+        };
+        Ok(Self { url: url.to_owned(), agent: agent.into() })
+    }
+}
+
+/// What the system trusts.
+fn tls() -> TlsConfig {
+    let found = rustls_native_certs::load_native_certs();
+    for error in found.errors {
+        tracing::warn!(%error, "a certificate of the system is not used");
+    }
+    let roots: Vec<_> = found.certs.iter().map(|found| Certificate::from_der(found).to_owned()).collect();
+    TlsConfig::builder()
+        .provider(TlsProvider::Rustls)
+        .root_certs(RootCerts::new_with_certs(&roots))
+        .unversioned_rustls_crypto_provider(Arc::new(ring::default_provider()))
+        .build()
+}
+
+impl Channel for Webhook {
+    fn send(&mut self, notice: &Notice) -> Result<(), AlertError> {
+        let body = Body { text: notice.to_string(), notice };
+        // The path of a webhook is often its password: an error names no more than the host.
+        let host = self.url.split('/').nth(2).unwrap_or_default();
+        let failed = |cause| AlertError::NotSent { to: host.to_owned(), cause };
+        let body = serde_json::to_string(&body).map_err(|cause| failed(cause.into()))?;
+        let request = self.agent.post(&self.url).header("Content-Type", "application/json");
+        request.send(body).map(drop).map_err(|cause| failed(cause.into()))
+    }
+}
