@@ -195,6 +195,12 @@ mod tests {
     }
 
     #[test]
+    fn a_batch_that_is_held_takes_nothing() {
+        let held = Known { is_held: true, ..Known::default() };
+        assert_eq!(limits(100, 0, 1).of(&lags(&[7, 8]), None, held), Some(lags(&[0, 0])));
+    }
+
+    #[test]
     fn both_kinds_of_limits_hold() {
         let both = Limits { max_records: Some(12), ..limits(100, 100, 1) };
         assert_eq!(taken(&both, &[50, 50], None), Some(vec![6, 6]));

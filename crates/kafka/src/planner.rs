@@ -157,6 +157,14 @@ impl Planner {
         Ok(plan)
     }
 
+    /// How many records of each partition wait for later batches.
+    pub(crate) fn lags(&self) -> BTreeMap<String, u64> {
+        let lag = |(partition, position): (&TopicPartition, &i64)| {
+            (partition.to_string(), self.lag(partition, *position))
+        };
+        self.positions.iter().map(lag).collect()
+    }
+
     fn lag(&self, partition: &TopicPartition, position: i64) -> u64 {
         let latest = self.latest.get(partition).copied().unwrap_or(position);
         u64::try_from(latest - position).unwrap_or(0)

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //! `DirectSource`: a Kafka stream as the engine sees it. It fixes the offset ranges of a batch; tasks read exactly these.
 
-use std::collections::BTreeMap;
 use std::sync::{Arc, atomic::Ordering};
 
 use dstreams_rdd::codec::{Compression, decode_chunk, encode_chunk};
@@ -103,7 +102,10 @@ impl Source for DirectSource {
 
     fn plan(&self, time: Time) -> Result<Option<Plan>> {
         let cluster = self.cluster()?;
-        let mut plan = self.planner.lock().plan(&cluster, time, self.known())?;
+        let (mut plan, parts) = {
+            let mut planner = self.planner.lock();
+            (planner.plan(&cluster, time, self.known())?, planner.lags())
+        };
         plan.lost += self.readers.totals.lost.load(Ordering::Relaxed);
         self.outstanding.lock().planned(time, &plan.ranges);
         self.context.report_lag(LagInfo {
@@ -111,7 +113,7 @@ impl Source for DirectSource {
             time,
             records: Some(plan.lag),
             oldest: None,
-            parts: BTreeMap::new(),
+            parts,
         });
         Ok(Some(plan))
     }

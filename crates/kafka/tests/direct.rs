@@ -289,6 +289,24 @@ fn a_batch_takes_no_more_than_the_limits_and_the_rest_comes_later() -> Result<()
 }
 
 #[test]
+fn backpressure_begins_with_its_initial_rate() -> Result<(), BoxError> {
+    let Some(broker) = Broker::shared("backpressure_begins_with_its_initial_rate") else { return Ok(()) };
+    broker.create("pressed", 2);
+    broker.send("pressed", 0, ["x"; 90]);
+    broker.send("pressed", 1, ["x"; 10]);
+    let settings = [
+        ("spark.streaming.backpressure.enabled", "true"),
+        ("spark.streaming.backpressure.initialRate", "50"),
+    ];
+    let test = TestContext::with(config_with(&settings), interval())?;
+    let stream = direct_stream(test.context(), Consumer::subscribe(["pressed"]), broker.params())?;
+    let partitions = test.collect(&stream.glom().map(|records| records.len()));
+    test.run(1)?;
+    assert_eq!(partitions.batches(), [[45, 5]]);
+    Ok(())
+}
+
+#[test]
 fn a_large_range_is_read_by_several_tasks_in_the_order_of_its_parts() -> Result<(), BoxError> {
     let Some(broker) = Broker::shared("a_large_range_is_read_by_several_tasks") else { return Ok(()) };
     broker.create("split", 1);
