@@ -25,6 +25,7 @@ impl Alerted {
 
     /// Says that nobody is told of anything, if the configuration asks for alerts.
     #[cfg(not(feature = "alerts"))]
+    #[expect(clippy::unused_self, clippy::unnecessary_wraps, reason = "as with the feature")]
     pub(crate) fn start(&mut self, context: &StreamingContext) -> Result<()> {
         use dstreams_streaming::config::Origin;
         let settings = context.config().explain();

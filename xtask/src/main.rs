@@ -4,6 +4,7 @@
 mod bench;
 mod chaos;
 mod conformance;
+mod kafka;
 mod soak;
 mod test;
 mod tidy;
@@ -33,12 +34,14 @@ enum Task {
     Test(test::Options),
     /// Kill a program at random moments, or at every step of its durability, and compare its outputs with the truth.
     Chaos(chaos::Options),
-    /// Measure the engine against loops written by hand, and print the ratios.
-    Bench,
+    /// Measure the engine against loops written by hand and other engines, and write `docs/benchmarks.md`.
+    Bench(bench::Options),
     /// Run tables of cases against the engine: a line for each, then how many passed and failed.
     Conformance(conformance::Options),
     /// Run a program for a long time, and fail when its memory, files, threads or disk grow.
     Soak(soak::Options),
+    /// Start, stop or look for an Apache Kafka of this workspace.
+    Kafka(kafka::Options),
     /// Check headers, layers, names, examples, invariants and links of the tree.
     Tidy,
 }
@@ -48,9 +51,10 @@ fn main() -> ExitCode {
     let outcome = match Cli::parse().task {
         Task::Test(options) => test::run(&root, &options),
         Task::Chaos(options) => chaos::run(&root, &options),
-        Task::Bench => bench::run(&root),
+        Task::Bench(options) => bench::run(&root, &options),
         Task::Conformance(options) => conformance::run(&options),
         Task::Soak(options) => soak::run(&root, &options),
+        Task::Kafka(options) => kafka::run(&root, &options),
         Task::Tidy => tidy::run(&root),
     };
     match outcome {

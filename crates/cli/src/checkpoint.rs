@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //! `dstreams checkpoint`: what a checkpoint directory holds, and what a changed program would make of it.
 
-use std::{ffi::OsString, path::PathBuf, process::Command};
+use std::{ffi::OsString, process::Command};
 
 use clap::{Args, Subcommand};
-use dstreams::{Error, Result, streaming::CheckpointContents};
+use dstreams::{Config, Error, Result, streaming::CheckpointContents};
 
 /// Options of `dstreams checkpoint`.
 #[derive(Args)]
@@ -17,15 +17,18 @@ pub(crate) struct Options {
 enum Action {
     /// Say what a checkpoint directory holds; it may be in use.
     Show {
-        /// The checkpoint directory
+        /// The checkpoint directory, or its URL on an object store
         #[arg(value_name = "DIR")]
-        directory: PathBuf,
+        directory: String,
+        /// A configuration key, such as dstreams.objectStore.endpoint
+        #[arg(long, value_name = "KEY=VALUE")]
+        conf: Vec<String>,
     },
     /// Say what a program would keep, migrate, drop or begin anew, without starting it.
     Diff {
-        /// The checkpoint directory
+        /// The checkpoint directory, or its URL on an object store
         #[arg(value_name = "DIR")]
-        directory: PathBuf,
+        directory: String,
         /// The program, which must be built on `dstreams::run`, and its arguments
         #[arg(value_name = "PROGRAM", required = true, trailing_var_arg = true, allow_hyphen_values = true)]
         program: Vec<OsString>,
@@ -35,16 +38,23 @@ enum Action {
 /// Does what is asked.
 pub(crate) fn run(options: &Options) -> Result<()> {
     match &options.action {
-        Action::Show { directory } => {
-            print!("{}", CheckpointContents::read(directory)?);
-            Ok(())
-        }
+        Action::Show { directory, conf } => show(directory, conf),
         Action::Diff { directory, program } => diff(directory, program),
     }
 }
 
+fn show(directory: &str, settings: &[String]) -> Result<()> {
+    #[cfg(feature = "object-store")]
+    dstreams::objects::register();
+    let mut config = Config::default();
+    config.load_environment(std::env::vars_os())?;
+    settings.iter().try_for_each(|setting| config.set_argument(setting))?;
+    print!("{}", CheckpointContents::read_with(directory, &config)?);
+    Ok(())
+}
+
 /// Runs the program with the two settings that make it explain itself and end.
-fn diff(directory: &PathBuf, program: &[OsString]) -> Result<()> {
+fn diff(directory: &str, program: &[OsString]) -> Result<()> {
     let [program, arguments @ ..] = program else { return Ok(()) };
     let name = program.display();
     let status = Command::new(program)

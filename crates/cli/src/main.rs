@@ -4,6 +4,7 @@
 mod checkpoint;
 mod dead_letters;
 mod demo;
+mod history;
 mod process;
 mod stop;
 mod supervise;
@@ -32,6 +33,8 @@ enum Command {
     /// Look at records that a program could not use, or send them once more.
     #[command(subcommand)]
     DeadLetters(dead_letters::Command),
+    /// Look at the pages of an application that has ended, from its event log.
+    History(history::Options),
     /// Have an application process what it has received, and stop.
     Stop(stop::Options),
     /// Run an application, and start it again when it fails.
@@ -43,9 +46,11 @@ impl Command {
     fn quiet_level(&self) -> dstreams::log::Level {
         match self {
             Self::Demo(options) => options.quiet_level(),
-            Self::Checkpoint(_) | Self::DeadLetters(_) | Self::Stop(_) | Self::Supervise(_) => {
-                dstreams::log::Level::WARN
-            }
+            Self::Checkpoint(_)
+            | Self::DeadLetters(_)
+            | Self::History(_)
+            | Self::Stop(_)
+            | Self::Supervise(_) => dstreams::log::Level::WARN,
         }
     }
 }
@@ -66,6 +71,7 @@ fn main() -> ExitCode {
         Command::Demo(options) => demo::run(&options),
         Command::Checkpoint(options) => checkpoint::run(&options).map_err(Into::into),
         Command::DeadLetters(command) => dead_letters::run(command),
+        Command::History(options) => history::run(&options),
         Command::Stop(options) => stop::run(&options),
         Command::Supervise(options) => match supervise::run(&options) {
             Ok(code) => return code,

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //! How records move inside a task: in chunks of about a thousand, one dynamic call per chunk and operator.
 
-use crate::{error::TaskError, scheduler::task::TaskContext};
+use std::sync::Arc;
+
+use crate::{block::memory::Reservation, error::TaskError, scheduler::task::TaskContext};
 
 /// About how many records a chunk holds.
 pub const CHUNK: usize = 1024;
@@ -19,7 +21,16 @@ pub trait Chunks<T> {
     fn next_borrowed(&mut self) -> Result<Borrowed<'_, T>, TaskError> {
         Ok(Borrowed::Unsupported)
     }
+
+    /// All records of the partition where they rest in memory, before the first has been read; then the partition has
+    /// ended. Nothing, and no change, for records that come about in other ways.
+    fn at_rest(&mut self) -> Option<Resting<T>> {
+        None
+    }
 }
+
+/// All records of a partition, in memory, chunk by chunk.
+pub type Resting<T> = Arc<Vec<Vec<T>>>;
 
 /// The answer of [`Chunks::next_borrowed`].
 pub enum Borrowed<'a, T> {
@@ -33,6 +44,67 @@ pub enum Borrowed<'a, T> {
 
 /// A boxed [`Chunks`]. It stays on the thread of its task.
 pub type BoxChunks<T> = Box<dyn Chunks<T>>;
+
+/// Records that are all there. Who keeps them takes them over as they are; others get them chunk by chunk.
+pub(crate) struct AtRest<T> {
+    left: Left<T>,
+    /// The memory of the records, until somebody else has them.
+    memory: Option<Reservation>,
+    task: TaskContext,
+}
+
+enum Left<T> {
+    All(Resting<T>),
+    /// Nobody else has them: they move.
+    Own(std::vec::IntoIter<Vec<T>>),
+    /// With the number of the next chunk.
+    Shared(Resting<T>, usize),
+    Nothing,
+}
+
+impl<T> AtRest<T> {
+    pub(crate) fn new(records: Resting<T>, memory: Option<Reservation>, task: &TaskContext) -> Self {
+        Self { left: Left::All(records), memory, task: task.clone() }
+    }
+
+    /// The records, if none of them has been read.
+    fn take_all(&mut self) -> Option<Resting<T>> {
+        match std::mem::replace(&mut self.left, Left::Nothing) {
+            Left::All(records) => Some(records),
+            begun => {
+                self.left = begun;
+                None
+            }
+        }
+    }
+}
+
+impl<T: Clone> Chunks<T> for AtRest<T> {
+    fn next_chunk(&mut self, out: &mut Vec<T>) -> Result<bool, TaskError> {
+        self.task.check_cancelled()?;
+        if let Some(records) = self.take_all() {
+            self.left = match Arc::try_unwrap(records) {
+                Ok(own) => Left::Own(own.into_iter()),
+                Err(shared) => Left::Shared(shared, 0),
+            };
+        }
+        match &mut self.left {
+            Left::Own(chunks) => Ok(chunks.next().map(|mut chunk| out.append(&mut chunk)).is_some()),
+            Left::Shared(chunks, next) => {
+                let chunk = chunks.get(*next);
+                *next += 1;
+                Ok(chunk.map(|chunk| out.extend_from_slice(chunk)).is_some())
+            }
+            Left::All(_) | Left::Nothing => Ok(false),
+        }
+    }
+
+    fn at_rest(&mut self) -> Option<Resting<T>> {
+        let records = self.take_all()?;
+        self.memory = None;
+        Some(records)
+    }
+}
 
 /// Visits all records that are left by reference, without cloning them where they rest in memory.
 pub(crate) fn for_each_slice<T>(
@@ -84,20 +156,21 @@ impl<T> Records<T> {
     pub(crate) fn new(chunks: BoxChunks<T>, task: &TaskContext, operator: usize) -> Self {
         Self { chunks, chunk: Vec::new().into_iter(), task: task.clone(), operator, ended: false }
     }
-}
 
-impl<T> Iterator for Records<T> {
-    type Item = T;
-
-    #[inline]
-    fn next(&mut self) -> Option<T> {
-        loop {
-            if let Some(record) = self.chunk.next() {
-                return Some(record);
-            }
-            if self.ended {
-                return None;
-            }
+    /// The records that come next, as far as they have been fetched; if there are none, more are fetched. Empty at the
+    /// end only. For code that wants to look ahead.
+    ///
+    /// ```
+    /// # let sc = dstreams_rdd::RddContext::local(2)?;
+    /// let pairs = sc.parallelize_in(1..=4, 1).map_partitions(|mut records| {
+    ///     let fetched = records.chunk().len();
+    ///     records.map(move |n| (n, fetched))
+    /// });
+    /// assert_eq!(pairs.first()?, (1, 4));
+    /// # Ok::<(), dstreams_rdd::Error>(())
+    /// ```
+    pub fn chunk(&mut self) -> &[T] {
+        while self.chunk.len() == 0 && !self.ended {
             let mut buffer = Vec::with_capacity(CHUNK);
             match self.chunks.next_chunk(&mut buffer) {
                 Ok(true) => self.chunk = buffer.into_iter(),
@@ -109,6 +182,19 @@ impl<T> Iterator for Records<T> {
             }
             self.task.set_operator(self.operator);
         }
+        self.chunk.as_slice()
+    }
+}
+
+impl<T> Iterator for Records<T> {
+    type Item = T;
+
+    #[inline]
+    fn next(&mut self) -> Option<T> {
+        if self.chunk.len() == 0 {
+            self.chunk();
+        }
+        self.chunk.next()
     }
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! What the engine reports while it works: typed events, delivered to listeners in order.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use parking_lot::RwLock;
 
@@ -35,6 +35,8 @@ pub enum EngineEvent {
         stage: u64,
         /// The dataset that it computes.
         rdd: RddId,
+        /// The operator of that dataset, with its name if it has one.
+        name: String,
         /// The shuffle that it writes; none for the last stage of a job.
         shuffle: Option<u64>,
         /// How many tasks.
@@ -60,6 +62,10 @@ pub enum EngineEvent {
         task: TaskId,
         /// Records written to a shuffle or read by the action.
         records: u64,
+        /// How long it ran.
+        elapsed: Duration,
+        /// Which operators took that time.
+        operators: Vec<OperatorTime>,
         /// Why it failed, if it did.
         error: Option<String>,
     },
@@ -106,6 +112,17 @@ pub enum EngineEvent {
     },
 }
 
+/// The time that an operator took in one task.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OperatorTime {
+    /// To whom its dataset belongs: see [`owned_by`](crate::owned_by).
+    pub owner: Option<u64>,
+    /// Its kind, such as `map`.
+    pub operator: &'static str,
+    /// How long its code ran.
+    pub spent: Duration,
+}
+
 /// Receives engine events, on the thread that causes them: it must be quick and must not block.
 pub trait EngineListener: Send + Sync {
     /// Called for every event.
@@ -132,6 +149,11 @@ impl EventBus {
     /// Whether both are handles to the same listeners.
     pub(crate) fn is_same(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.listeners, &other.listeners)
+    }
+
+    /// Whether anybody listens.
+    pub(crate) fn is_heard(&self) -> bool {
+        !self.listeners.read().is_empty()
     }
 
     /// Delivers an event, which is made only if somebody listens.

@@ -5,6 +5,7 @@
 mod accumulator;
 mod action;
 mod action_by_key;
+mod attribution;
 pub mod block;
 mod broadcast;
 pub mod chunk;
@@ -27,11 +28,12 @@ pub mod source;
 pub mod text;
 
 pub use accumulator::Accumulator;
+pub use attribution::owned_by;
 pub use broadcast::Broadcast;
 pub use chunk::Records;
 pub use context::{RddContext, RddOptions};
 pub use error::{BoxError, Error, Result, TaskError, TaskFailure, panic_text};
-pub use operator::PairOptions;
+pub use operator::{KeyIndex, KeyValues, PairOptions};
 pub use partitioner::{
     ArcPartitioner, HashPartitioner, Partitioner, PartitionerId, RangePartitioner, key_hash,
 };

@@ -12,6 +12,7 @@ use std::{
 use parking_lot::{Mutex, RwLock};
 
 use crate::{
+    attribution,
     error::{Error, TaskError},
     partitioner::PartitionerId,
     scheduler::task::TaskContext,
@@ -32,6 +33,7 @@ impl RddId {
 pub struct Lineage {
     id: RddId,
     operator: &'static str,
+    owner: Option<u64>,
     name: OnceLock<String>,
     partitions: usize,
     partitioner: Option<PartitionerId>,
@@ -95,6 +97,7 @@ impl Lineage {
         Arc::new(Self {
             id: RddId::next(),
             operator,
+            owner: attribution::owner(),
             name: OnceLock::new(),
             partitions,
             partitioner,
@@ -115,6 +118,11 @@ impl Lineage {
         self.operator
     }
 
+    /// To whom it belongs: the mark of [`owned_by`](crate::owned_by) when it was made.
+    pub fn owner(&self) -> Option<u64> {
+        self.owner
+    }
+
     /// The number of partitions.
     pub fn partitions(&self) -> usize {
         self.partitions
@@ -133,6 +141,14 @@ impl Lineage {
     /// The name given by the user, if any.
     pub fn name(&self) -> Option<&str> {
         self.name.get().map(String::as_str)
+    }
+
+    /// What pages call it: its name, or its operator.
+    pub(crate) fn label(&self) -> String {
+        match self.name() {
+            Some(name) => format!("{} of {name}", self.operator),
+            None => self.operator.to_owned(),
+        }
     }
 
     /// Gives the dataset a name; the first one stays.

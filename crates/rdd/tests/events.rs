@@ -7,11 +7,13 @@ mod recorder;
 use std::{
     sync::{Arc, Barrier},
     thread,
+    time::Duration,
 };
 
 use dstreams_rdd::{
     RddContext,
     event::{EngineEvent, EngineListener},
+    owned_by,
 };
 use recorder::Recorder;
 
@@ -62,6 +64,38 @@ fn a_job_begins_and_ends_around_its_stages_and_tasks() {
     expected.extend(vec!["task of stage 2"; tasks]);
     expected.extend(["end of stage 2", "end of job 1"]);
     assert_eq!(seen, expected);
+}
+
+/// A slow operator is charged with its time, on behalf of whoever made its dataset.
+#[test]
+fn tasks_say_which_operators_took_their_time() {
+    let sc = RddContext::local(1).unwrap();
+    let events = Recorder::on(&sc);
+    let numbers = owned_by(1, || sc.parallelize_in(1..=4, 1));
+    let slow = owned_by(2, || {
+        numbers.map(|n: u64| {
+            // Long enough to be told from everything else.
+            (0..2_000_000_u64).fold(n, |sum, more| std::hint::black_box(sum ^ more))
+        })
+    });
+    assert_eq!(slow.filter(|_| true).count().unwrap(), 4);
+    let ends = events.pick(|event| match event {
+        EngineEvent::TaskEnded { elapsed, operators, .. } => Some((*elapsed, operators.clone())),
+        _ => None,
+    });
+    let (elapsed, operators) = &ends[0];
+    let spent = |operator: &str| operators.iter().find(|time| time.operator == operator).unwrap();
+    assert_eq!(
+        (spent("map").owner, spent("parallelize").owner, spent("filter").owner),
+        (Some(2), Some(1), None)
+    );
+    assert!(spent("map").spent * 2 > *elapsed, "{operators:?} of {elapsed:?}");
+    assert!(operators.iter().map(|time| time.spent).sum::<Duration>() <= *elapsed);
+    let names = events.pick(|event| match event {
+        EngineEvent::StageStarted { name, .. } => Some(name.clone()),
+        _ => None,
+    });
+    assert_eq!(names, ["filter"]);
 }
 
 #[test]

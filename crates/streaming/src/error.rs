@@ -86,6 +86,16 @@ pub enum CheckpointError {
         /// Who it is, as far as it said so.
         holder: String,
     },
+    /// Another process has taken over a directory on an object store, and goes on from where this one was.
+    #[error(
+        "the checkpoint directory {} has been taken over by {holder}, which goes on from the last complete batch: this program can record nothing there any more; stop it, or give one of the two a directory of its own", dir.display()
+    )]
+    TakenOver {
+        /// The directory.
+        dir: PathBuf,
+        /// Who it is, as far as it said so.
+        holder: String,
+    },
     /// The directory holds the checkpoints of an application of another name.
     #[error(
         "the checkpoint directory {} belongs to the application {theirs:?}, and this is {ours:?}; give this one a directory of its own, or set spark.app.name to {theirs:?} if it is the same application", dir.display()

@@ -19,6 +19,7 @@ pub mod rate;
 pub mod receiver;
 mod source;
 mod state;
+pub mod storage;
 pub mod testing;
 pub mod time;
 pub mod timer;
@@ -31,6 +32,7 @@ pub use dstreams_rdd::{
     Accumulator, ArcPartitioner, BoxError, Broadcast, Data, HashPartitioner, Key, PairOptions, Partitioner,
     PartitionerId, Partitioning, Rdd, RddContext, StorageLevel, Text, Wire, key_hash,
 };
+pub use dstreams_wal::Location;
 pub use error::{CheckpointError, Error, Result};
 pub use event::StreamingListener;
 pub use input::{Batch, BatchInput, InputInfo, StreamId};

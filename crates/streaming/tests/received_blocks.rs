@@ -150,3 +150,21 @@ fn a_level_that_keeps_nothing_is_an_error_at_the_start() {
     let _seen = test.collect(&test.context().receiver_stream_with(probe::<u8>().0, options));
     assert!(matches!(test.context().start(), Err(Error::IllegalArgument(_))));
 }
+
+#[test]
+fn a_batch_has_what_came_before_it_though_the_block_interval_is_longer() {
+    let mut config = Config::default();
+    config.set("spark.streaming.blockInterval", "10s").unwrap();
+    let test = TestContext::with(config, seconds(1)).unwrap();
+    let (receiver, calls) = probe();
+    let seen = test.collect(&test.context().receiver_stream(receiver));
+    test.context().start().unwrap();
+    let handle = calls.started();
+    for record in [1, 2] {
+        handle.store(record).unwrap();
+    }
+    test.run(1).unwrap();
+    handle.store(3).unwrap();
+    test.run(2).unwrap();
+    assert_eq!(seen.batches(), [vec![1, 2], vec![3], vec![]]);
+}

@@ -11,7 +11,7 @@ use std::{
 };
 
 use dstreams_streaming::{
-    Config, DStream, Error, Fate, RddQueue, Text,
+    Config, DStream, Error, Fate, RddQueue, Text, Time,
     testing::{Collected, TestContext},
     time::{Duration, milliseconds, seconds},
 };
@@ -322,7 +322,8 @@ fn a_url_of_another_file_system_is_refused() {
     test.context().checkpoint("s3://bucket/orders");
     numbers(&test, 1).print();
     let refused = test.run(1).expect_err("it is no directory").to_string();
-    assert!(refused.contains("checkpoints cannot be kept in s3://bucket/orders"), "{refused}");
+    assert!(refused.contains("s3://bucket/orders cannot be opened"), "{refused}");
+    assert!(refused.contains("feature `object-store`"), "{refused}");
 }
 
 // CheckpointSuite: recovery with file input stream
@@ -382,4 +383,34 @@ fn however_many_batches_were_missed_few_wait_at_a_time() {
     test.catch_up().expect("all batches succeed");
     assert_eq!(times(&seen), (2..=500).map(|second| second * 1000).collect::<Vec<_>>());
     assert!(most.load(Ordering::Relaxed) <= 64, "{} batches waited", most.load(Ordering::Relaxed));
+}
+
+// INVARIANT 22
+#[test]
+fn a_stop_while_missed_batches_are_made_up_for_leaves_no_gap() {
+    let dir = directory();
+    let first = context(dir.path(), seconds(0));
+    first.collect(&numbers(&first, 2000));
+    first.run(1).expect("the batch succeeds");
+    drop(first);
+    let test = context(dir.path(), seconds(400));
+    // Slow jobs: nothing ever comes.
+    let (_never, slow) = std::sync::mpsc::channel::<()>();
+    let slow = std::sync::Mutex::new(slow);
+    numbers(&test, 2000).for_each_rdd(move |_, _| {
+        let _ = slow.lock().expect("nobody panics").recv_timeout(std::time::Duration::from_millis(20));
+        Ok(())
+    });
+    test.context().start().expect("it starts");
+    // These have their turn after those that were missed.
+    test.clock().advance(seconds(5));
+    test.clock().await_waiter_for(Time::from_millis(406_000));
+    test.context().stop().expect("it stops");
+    let test = context(dir.path(), seconds(410));
+    let seen = test.collect(&numbers(&test, 2000));
+    test.catch_up().expect("all batches succeed");
+    let seen = times(&seen);
+    assert!(seen.windows(2).all(|pair| pair[1] - pair[0] == 1000), "{seen:?}");
+    let ends = (seen.first().is_some_and(|first| *first < 100_000), seen.last().copied());
+    assert_eq!(ends, (true, Some(410_000)), "{seen:?}");
 }

@@ -1,7 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
-//! Real servers for tests: private ones, in a directory of their own, without a port, gone with the test.
+//! Real servers for tests, and a browser: private ones, in a directory of their own, gone with the test.
 #![forbid(unsafe_code)]
 
+mod chromium;
+mod ganglia;
+mod graphite;
+mod kafka;
+mod ports;
 mod postgres;
+mod s3;
 
+pub use chromium::{BrowserError, Chromium};
+pub use ganglia::Gmond;
+pub use graphite::Carbon;
+pub use kafka::{KAFKA_VARIABLE, Kafka, KafkaDaemon, KafkaError, KafkaStatus};
 pub use postgres::{Postgres, StartError};
+pub use s3::S3;

@@ -22,6 +22,8 @@ const READY: &str = "database system is ready to accept connections";
 pub enum StartError {
     /// PostgreSQL is not installed.
     NotInstalled,
+    /// The S3 server is not installed and cannot be.
+    NoMoto(String),
     /// It is, but does not start.
     Failed(io::Error),
 }
@@ -33,7 +35,10 @@ impl fmt::Display for StartError {
                 f,
                 "PostgreSQL is not installed: initdb and postgres are neither in the path nor below {VERSIONS}"
             ),
-            Self::Failed(error) => write!(f, "PostgreSQL does not start: {error}"),
+            Self::NoMoto(why) => {
+                write!(f, "the Python packages of an S3 server (moto) cannot be installed: {why}")
+            }
+            Self::Failed(error) => write!(f, "the server does not start: {error}"),
         }
     }
 }

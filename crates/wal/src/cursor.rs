@@ -11,8 +11,9 @@ use crc32fast::Hasher;
 use crate::{
     error::{Error, Result},
     frame::{FRAME_HEADER, FrameHeader, Handle, RECORD},
+    log_dir::LogDir,
     segment::{SEGMENT_HEADER, Segment, SegmentHeader},
-    storage::{Source, Storage},
+    storage::Source,
 };
 
 /// A place in a segment, from which the next record is read.
@@ -51,24 +52,27 @@ enum Found {
 
 impl Cursor {
     /// Opens a segment and reads its header.
-    pub(crate) fn open(storage: &dyn Storage, dir: &Path, segment: Segment) -> Result<Opened> {
-        let path = dir.join(segment.to_string());
-        let source = storage.open(&path).map_err(Error::io("open", &path))?;
+    pub(crate) fn open(dir: &LogDir, segment: Segment) -> Result<Opened> {
+        let path = dir.path_of(segment);
+        let source = dir.open(&path).map_err(Error::io("open", &path))?;
         let length = source.length().map_err(Error::io("read", &path))?;
         let mut bytes = Bytes { source, path, length, window: Vec::new(), window_start: 0 };
         if length < SEGMENT_HEADER as u64 {
-            return Ok(Opened::Short(length));
+            // An object is put whole: what it lacks was there once.
+            let short = || Error::corrupt(&bytes.path, 0, "it ends within its header");
+            return if dir.is_objects() { Err(short()) } else { Ok(Opened::Short(length)) };
         }
         let mut header = [0; SEGMENT_HEADER];
         bytes.read(0, &mut header)?;
-        let header = SegmentHeader::decode(&header, segment, &bytes.path)?;
+        let header = SegmentHeader::decode(&header, |found| dir.is_named(segment, found), &bytes.path)?;
         let position = SEGMENT_HEADER as u64;
-        Ok(Opened::Segment(Self { bytes, header, salt: header.salt(), position, sealed: None }))
+        let sealed = dir.is_objects().then_some(length);
+        Ok(Opened::Segment(Self { bytes, header, salt: header.salt(), position, sealed }))
     }
 
     /// Reads only to where the next segment says that this one ends, and insists on all of that.
     pub(crate) fn sealed_at(self, end: Option<u64>) -> Self {
-        Self { sealed: end, ..self }
+        Self { sealed: end.or(self.sealed), ..self }
     }
 
     pub(crate) fn header(&self) -> SegmentHeader {

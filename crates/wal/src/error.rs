@@ -23,6 +23,15 @@ pub enum Error {
         /// The directory of the log.
         dir: PathBuf,
     },
+    /// Another writer has taken over a log on an object store. Nothing that this one appends is in the log any more.
+    #[error(
+        "the log {} has been taken over by another process, which goes on from where this one was: stop this program, or give each of the two a directory of its own",
+        dir.display()
+    )]
+    TakenOver {
+        /// The directory of the log.
+        dir: PathBuf,
+    },
     /// The writer was closed.
     #[error("the log {} has been closed; open a new writer", dir.display())]
     Closed {

@@ -16,6 +16,14 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
+//! # On an object store
+//!
+//! A [`Location`] is a directory of this machine or of an object store, which is any implementation of [`ObjectStorage`].
+//! There each group becomes one object: the header of a segment and the frames of the group. It is called `log-<number>`,
+//! in twenty digits, and put on condition that the name is free. Opening a [`Writer`] puts an object without frames: from
+//! then on the writer before has no name left to append under, whatever it believes, and no clock is needed. There are no
+//! unfinished writes, so that all damage is an error.
+//!
 //! # On disk
 //!
 //! `log-<start>-<stop>` is a segment: a header and then frames, little endian.
@@ -41,6 +49,8 @@ mod cursor;
 mod error;
 pub mod fault;
 mod frame;
+mod location;
+mod log_dir;
 mod options;
 mod reader;
 mod recovery;
@@ -55,9 +65,11 @@ mod writer;
 pub use cursor::RecordReader;
 pub use error::{Error, Result};
 pub use frame::{Handle, MAX_RECORD};
+pub use location::{FileReader, Location};
 pub use options::{Durability, Options};
 pub use reader::{Reader, Record, Records};
 pub use recovery::TornTail;
 pub use segment::Segment;
+pub use storage::{Entry, ObjectStorage, Put, Source, Upload};
 pub use whole_file::{UNFINISHED, WholeFile, create_dir, remove_dir_all, remove_file, sync_dir};
 pub use writer::Writer;

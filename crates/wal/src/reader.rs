@@ -1,18 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Reads a log: one record by its handle, or all of them in order, with one record in memory at a time.
 
-use std::{fmt, path::PathBuf, sync::Arc, vec};
+use std::{fmt, vec};
 
 use crate::{
     cursor::{Cursor, Opened, RecordReader, Step},
     error::{Error, Result},
     frame::Handle,
+    location::Location,
+    log_dir::LogDir,
     recovery::{self, TornTail},
-    segment::Segment,
-    storage::{Local, Storage},
+    segment::{Segment, SegmentHeader},
 };
 
-/// Reads the log in a directory. It takes no lock and writes nothing, not even the directory.
+/// Reads the log in a directory, on this machine or on an object store. It takes no lock and writes nothing, not even the directory.
 ///
 /// ```
 /// # let dir = tempfile::tempdir()?;
@@ -23,24 +24,23 @@ use crate::{
 /// ```
 #[derive(Debug, Clone)]
 pub struct Reader {
-    storage: Arc<dyn Storage>,
-    dir: PathBuf,
+    dir: LogDir,
 }
 
 impl Reader {
     /// A reader of the log in the directory, which need not exist.
-    pub fn new(dir: impl Into<PathBuf>) -> Self {
-        Self::on(Arc::new(Local("log")), dir.into())
+    pub fn new(dir: impl Into<Location>) -> Self {
+        Self::on(LogDir::new(dir.into(), "log"))
     }
 
-    pub(crate) fn on(storage: Arc<dyn Storage>, dir: PathBuf) -> Self {
-        Self { storage, dir }
+    pub(crate) fn on(dir: LogDir) -> Self {
+        Self { dir }
     }
 
     /// The record that an append returned this handle for. Fails if it was cleaned or is damaged.
     pub fn read(&self, handle: &Handle) -> Result<Vec<u8>> {
         let mut record = Vec::new();
-        match Cursor::open(&*self.storage, &self.dir, handle.segment)? {
+        match Cursor::open(&self.dir, handle.segment)? {
             Opened::Segment(mut cursor) => cursor.read(handle, &mut record)?,
             Opened::Short(_) => return Err(self.short(handle.segment)),
         }
@@ -62,14 +62,14 @@ impl Reader {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn open(&self, handle: &Handle) -> Result<RecordReader> {
-        match Cursor::open(&*self.storage, &self.dir, handle.segment)? {
+        match Cursor::open(&self.dir, handle.segment)? {
             Opened::Segment(cursor) => cursor.stream(handle),
             Opened::Short(_) => Err(self.short(handle.segment)),
         }
     }
 
     fn short(&self, segment: Segment) -> Error {
-        Error::corrupt(&self.dir.join(segment.to_string()), 0, "it ends within its header")
+        Error::corrupt(&self.dir.path_of(segment), 0, "it ends within its header")
     }
 
     /// All records, in the order in which they were appended. What is appended from now on may or may not be among them.
@@ -77,12 +77,13 @@ impl Reader {
     /// Fails if segments are missing between others or a header is damaged. Segments that are cleaned while the records
     /// are read are left out, unless the reading has come to them.
     pub fn read_all(&self) -> Result<Records> {
-        let chain = recovery::chain(&*self.storage, &self.dir)?;
+        let chain = recovery::chain(&self.dir)?;
         Ok(Records {
             reader: self.clone(),
             oldest: chain.links.first().map(|(segment, _)| *segment),
             links: chain.links.into_iter(),
             current: None,
+            before: None,
             torn: chain.torn.into_iter().collect(),
         })
     }
@@ -104,6 +105,8 @@ pub struct Records {
     oldest: Option<Segment>,
     links: vec::IntoIter<(Segment, Option<u64>)>,
     current: Option<Cursor>,
+    /// The object that was read before, and its length.
+    before: Option<(SegmentHeader, u64)>,
     torn: Vec<TornTail>,
 }
 
@@ -118,6 +121,9 @@ impl Records {
             let Some(cursor) = &mut self.current else {
                 let Some((segment, end)) = self.links.next() else { return Ok(None) };
                 self.current = self.open(segment)?.map(|cursor| cursor.sealed_at(end));
+                if self.reader.dir.is_objects() {
+                    self.check_order()?;
+                }
                 continue;
             };
             let mut bytes = Vec::new();
@@ -134,21 +140,38 @@ impl Records {
         }
     }
 
+    /// Whether the object that is open is the one that was put after the one before it.
+    fn check_order(&mut self) -> Result<()> {
+        let Some(cursor) = &self.current else { return Ok(()) };
+        let header = cursor.header();
+        if let Some((before, length)) = self.before.replace((header, cursor.length())) {
+            if header.previous_end != length {
+                let file = self.reader.dir.path_of(before.segment);
+                return Err(Error::corrupt(&file, length, "records at its end are lost"));
+            }
+            // Whoever takes a log over has a higher epoch than those before.
+            if header.segment.stop < before.segment.stop {
+                return Err(Error::Foreign { file: cursor.path().to_owned() });
+            }
+        }
+        Ok(())
+    }
+
     /// Opens a segment, unless it was cleaned or given up since the log was listed.
     fn open(&self, segment: Segment) -> Result<Option<Cursor>> {
-        let Reader { storage, dir } = &self.reader;
-        match Cursor::open(&**storage, dir, segment) {
+        let dir = &self.reader.dir;
+        match Cursor::open(dir, segment) {
             Ok(Opened::Segment(cursor)) => Ok(Some(cursor)),
             Ok(Opened::Short(_)) => Err(self.reader.short(segment)),
             // One at the end is removed when the first write to it has failed.
             Err(error) if error.is_not_found() && self.links.as_slice().is_empty() => Ok(None),
             Err(error) if error.is_not_found() => {
                 // Cleaning goes from the oldest on, so an older one that is still there says that it was not cleaning.
-                let still = recovery::segments(&**storage, dir)?;
-                let older =
-                    still.into_iter().rev().find(|other| *other < segment && Some(*other) >= self.oldest);
+                let still = dir.with_records()?;
+                let is_between = |other: &Segment| *other < segment && Some(*other) >= self.oldest;
+                let older = still.into_iter().rev().find(is_between);
                 older.map_or(Ok(None), |older| {
-                    let (after, before) = (dir.join(older.to_string()), dir.join(segment.to_string()));
+                    let (after, before) = (dir.path_of(older), dir.path_of(segment));
                     Err(Error::Missing { after, before })
                 })
             }
@@ -175,7 +198,7 @@ impl std::iter::FusedIterator for Records {}
 impl fmt::Debug for Records {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Records")
-            .field("dir", &self.reader.dir)
+            .field("dir", &self.reader.dir.path)
             .field("torn", &self.torn)
             .finish_non_exhaustive()
     }

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Finds out what a directory holds: the chain of its segments for reading, and its end, mended, for writing.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use crate::{
     cursor::{Cursor, Opened, Step},
     error::{Error, Result},
+    log_dir::{Kind, Listed, LogDir},
     segment::{Segment, SegmentHeader},
     storage::Storage,
     whole_file::UNFINISHED,
@@ -29,19 +30,15 @@ pub(crate) struct Chain {
     pub(crate) torn: Option<TornTail>,
 }
 
-/// The segments in the directory, oldest first.
-pub(crate) fn segments(storage: &dyn Storage, dir: &Path) -> Result<Vec<Segment>> {
-    let names = storage.list(dir).map_err(Error::io("list", dir))?;
-    let mut segments: Vec<Segment> = names.iter().filter_map(|name| Segment::parse(name)).collect();
-    segments.sort_unstable();
-    Ok(segments)
-}
-
-/// Reads the headers of all segments and checks that they follow one another.
-pub(crate) fn chain(storage: &dyn Storage, dir: &Path) -> Result<Chain> {
-    let mut listed = segments(storage, dir)?;
+/// Finds all segments and checks that they follow one another; on files from their headers, on objects, each of which
+/// would have to be asked for, from their names.
+pub(crate) fn chain(dir: &LogDir) -> Result<Chain> {
+    let mut listed = dir.segments()?;
     loop {
-        let chain = chain_of(storage, dir, &listed);
+        let chain = match &dir.kind {
+            Kind::Files(_) => chain_of_files(dir, &listed),
+            Kind::Objects(objects) => return chain_of_objects(dir, &dir.listed(&**objects)?),
+        };
         let incomplete = match &chain {
             Err(Error::Missing { .. }) => true,
             Err(error) => error.is_not_found(),
@@ -51,7 +48,7 @@ pub(crate) fn chain(storage: &dyn Storage, dir: &Path) -> Result<Chain> {
             return chain;
         }
         // The writer may have cleaned the log meanwhile; then the list is another one now.
-        let now = segments(storage, dir)?;
+        let now = dir.segments()?;
         if now == listed {
             return chain;
         }
@@ -59,12 +56,24 @@ pub(crate) fn chain(storage: &dyn Storage, dir: &Path) -> Result<Chain> {
     }
 }
 
-fn chain_of(storage: &dyn Storage, dir: &Path, segments: &[Segment]) -> Result<Chain> {
+/// All from the last gap on: before it are claims, which stay when what was between them has been cleaned.
+fn chain_of_objects(dir: &LogDir, listed: &[Listed]) -> Result<Chain> {
+    let follows = |pair: &[Listed]| pair[0].segment.start + 1 == pair[1].segment.start;
+    let first = listed.windows(2).rposition(|pair| !follows(pair)).map_or(0, |gap| gap + 1);
+    if let Some(before) = listed[..first].iter().rfind(|before| !before.is_claim) {
+        let (after, before) = (dir.path_of(before.segment), dir.path_of(listed[first].segment));
+        return Err(Error::Missing { after, before });
+    }
+    let links = listed[first..].iter().map(|listed| (listed.segment, None)).collect();
+    Ok(Chain { links, torn: None })
+}
+
+fn chain_of_files(dir: &LogDir, segments: &[Segment]) -> Result<Chain> {
     let mut chain = Chain { links: Vec::with_capacity(segments.len()), torn: None };
     let mut before: Option<SegmentHeader> = None;
     for &segment in segments {
-        let file = dir.join(segment.to_string());
-        let header = match Cursor::open(storage, dir, segment)? {
+        let file = dir.path_of(segment);
+        let header = match Cursor::open(dir, segment)? {
             Opened::Segment(cursor) => cursor.header(),
             Opened::Short(bytes) if Some(&segment) == segments.last() => {
                 chain.torn = Some(TornTail { file, offset: 0, bytes });
@@ -77,7 +86,7 @@ fn chain_of(storage: &dyn Storage, dir: &Path, segments: &[Segment]) -> Result<C
                 return Err(Error::Foreign { file });
             }
             if before.number.checked_add(1) != Some(header.number) {
-                return Err(Error::Missing { after: dir.join(before.segment.to_string()), before: file });
+                return Err(Error::Missing { after: dir.path_of(before.segment), before: file });
             }
             *end = Some(header.previous_end);
         }
@@ -94,25 +103,25 @@ pub(crate) struct Recovered {
     pub(crate) torn: Vec<TornTail>,
 }
 
-/// Cuts off what an unfinished write left. The caller holds the lock of the log.
-pub(crate) fn recover(storage: &dyn Storage, dir: &Path) -> Result<Recovered> {
-    for name in storage.list(dir).map_err(Error::io("list", dir))? {
+/// Cuts off what an unfinished write left in files. The caller holds the lock of the log.
+pub(crate) fn recover(storage: &dyn Storage, dir: &LogDir) -> Result<Recovered> {
+    for name in storage.list(&dir.path).map_err(Error::io("list", &dir.path))? {
         if name.strip_suffix(UNFINISHED).is_some_and(|name| Segment::parse(name).is_some()) {
-            let path = dir.join(name);
+            let path = dir.path.join(name);
             storage.remove(&path).map_err(Error::io("remove", &path))?;
         }
     }
     let mut torn = Vec::new();
-    for segment in segments(storage, dir)?.into_iter().rev() {
-        match Cursor::open(storage, dir, segment)? {
+    for segment in dir.segments()?.into_iter().rev() {
+        match Cursor::open(dir, segment)? {
             Opened::Segment(cursor) => {
                 let last = Some(cut(storage, cursor, &mut torn)?);
                 return Ok(Recovered { last, torn });
             }
             Opened::Short(bytes) => {
-                let file = dir.join(segment.to_string());
+                let file = dir.path_of(segment);
                 storage.remove(&file).map_err(Error::io("remove", &file))?;
-                storage.sync_dir(dir).map_err(Error::io("sync", dir))?;
+                storage.sync_dir(&dir.path).map_err(Error::io("sync", &dir.path))?;
                 torn.push(TornTail { file, offset: 0, bytes });
             }
         }

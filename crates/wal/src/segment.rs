@@ -11,6 +11,9 @@ use crate::error::{Error, Result};
 ///
 /// Records appended at up to and including `stop` go into it, unless it is full. `start` is the time of its first record,
 /// or as much later as it takes to come after the segment before it.
+///
+/// On an object store a segment is one object and has no times, because its name must be the same for whoever is next to
+/// append: `start` is its number, and `stop` the epoch of the writer that put it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Segment {
     /// From when on it takes records.
@@ -30,6 +33,23 @@ impl Segment {
     }
 }
 
+/// Digits of the number in the name of an object, so that names are in the order of their numbers.
+const DIGITS: usize = 20;
+
+/// An epoch that is not known before the header is read.
+pub(crate) const ANY_EPOCH: i64 = i64::MIN;
+
+/// The name of an object with this number.
+pub(crate) fn object_name(number: i64) -> String {
+    format!("log-{number:0DIGITS$}")
+}
+
+/// The number of the object of this name, if it is one of a log.
+pub(crate) fn object_number(name: &str) -> Option<i64> {
+    let digits = name.strip_prefix("log-").filter(|digits| digits.len() == DIGITS)?;
+    digits.bytes().all(|digit| digit.is_ascii_digit()).then(|| digits.parse().ok())?
+}
+
 impl fmt::Display for Segment {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "log-{}-{}", self.start, self.stop)
@@ -44,7 +64,7 @@ const VERSION: u32 = 1;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct SegmentHeader {
-    /// The id that all segments of a log share.
+    /// The id that all segments of a log share; on an object store that of the writer.
     pub(crate) log: u64,
     /// Counts the segments of the log, so that a missing one is noticed.
     pub(crate) number: u64,
@@ -68,8 +88,12 @@ impl SegmentHeader {
         bytes
     }
 
-    /// The header that these bytes of `file`, whose name is that of `segment`, are.
-    pub(crate) fn decode(bytes: &[u8; SEGMENT_HEADER], segment: Segment, file: &Path) -> Result<Self> {
+    /// The header that these bytes of `file` are, whose segment `is_named` by its name.
+    pub(crate) fn decode(
+        bytes: &[u8; SEGMENT_HEADER],
+        is_named: impl FnOnce(Segment) -> bool,
+        file: &Path,
+    ) -> Result<Self> {
         let corrupt = |what| Error::corrupt(file, 0, what);
         let word = |at: usize| {
             let mut word = [0; 8];
@@ -86,8 +110,8 @@ impl SegmentHeader {
         if half(52) != crc32fast::hash(&bytes[..52]) {
             return Err(corrupt("the checksum of its header is wrong"));
         }
-        let named = Segment { start: i64::from_le_bytes(word(36)), stop: i64::from_le_bytes(word(44)) };
-        if named != segment {
+        let segment = Segment { start: i64::from_le_bytes(word(36)), stop: i64::from_le_bytes(word(44)) };
+        if !is_named(segment) {
             return Err(corrupt("its header is that of another segment"));
         }
         Ok(Self {
@@ -133,7 +157,8 @@ mod tests {
     fn a_header_is_refused_unless_it_is_whole_and_of_this_file() {
         let segment = Segment { start: 1, stop: 2 };
         let header = SegmentHeader { log: 3, number: 4, previous_end: 5, segment };
-        let decode = |bytes, segment| SegmentHeader::decode(&bytes, segment, Path::new("log"));
+        let decode =
+            |bytes, named: Segment| SegmentHeader::decode(&bytes, |found| found == named, Path::new("log"));
         assert_eq!(decode(header.encode(), segment).ok(), Some(header));
         let renamed = decode(header.encode(), Segment { start: 1, stop: 3 });
         assert!(matches!(renamed, Err(Error::Corrupt { offset: 0, .. })), "{renamed:?}");

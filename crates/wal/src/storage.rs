@@ -1,15 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
-//! The file operations a log needs, as traits: where another kind of storage, or a test that breaks it, comes in.
+//! What logs need of files and of objects, as traits: where an object store, or a test that breaks a disk, comes in.
 
 mod local;
+mod objects;
 #[cfg(test)]
 pub(crate) mod simulated;
+#[cfg(test)]
+pub(crate) mod simulated_objects;
 
 use std::{any::Any, fmt, io, path::Path};
 
 pub(crate) use local::Local;
+pub use objects::{Entry, ObjectStorage, Put, Upload};
 
-/// Where the segments of logs are.
+/// Files: what is written by append, truncate and rename.
 pub(crate) trait Storage: fmt::Debug + Send + Sync {
     /// Whether the directory exists.
     fn dir_exists(&self, dir: &Path) -> io::Result<bool>;
@@ -70,8 +74,8 @@ pub(crate) trait Sink: Send {
     }
 }
 
-/// A file that is read at any place.
-pub(crate) trait Source: Send {
+/// A file or an object that is read at any place.
+pub trait Source: Send {
     /// Bytes it has now.
     fn length(&self) -> io::Result<u64>;
 

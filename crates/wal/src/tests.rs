@@ -4,12 +4,13 @@
 
 mod crashes;
 mod damage;
+mod objects;
 mod scenarios;
 mod threads;
 
 use std::{path::Path, sync::Arc, time::Duration};
 
-use crate::{Durability, Options, Reader, Result, Writer, storage::simulated::Disk};
+use crate::{Durability, Options, Reader, Result, Writer, log_dir::LogDir, storage::simulated::Disk};
 
 /// Where the log is on a simulated disk.
 const DIR: &str = "/log";
@@ -22,12 +23,16 @@ fn small_segments(durability: Durability) -> Options {
     Options { durability, max_segment_bytes: 160, ..rolling_each_second() }
 }
 
+fn log_dir_on(disk: &Disk) -> LogDir {
+    LogDir::on(Arc::new(disk.clone()), DIR.into())
+}
+
 fn writer_on(disk: &Disk, options: Options) -> Result<Writer> {
-    Writer::open_on(Arc::new(disk.clone()), DIR.into(), options)
+    Writer::open_on(log_dir_on(disk), options)
 }
 
 fn reader_on(disk: &Disk) -> Reader {
-    Reader::on(Arc::new(disk.clone()), DIR.into())
+    Reader::on(log_dir_on(disk))
 }
 
 /// All records of a log that is not damaged.
@@ -37,6 +42,6 @@ fn records(reader: &Reader) -> Vec<Vec<u8>> {
 
 /// The segments in a directory, by name.
 fn segment_names(dir: &Path) -> Vec<String> {
-    let segments = crate::recovery::segments(&crate::storage::Local("log"), dir).unwrap();
+    let segments = LogDir::new(dir.into(), "log").segments().unwrap();
     segments.iter().map(ToString::to_string).collect()
 }

@@ -1,15 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
-//! Files that are there whole or not at all: written under another name, made durable, then renamed.
+//! Files that are there whole or not at all: written under another name, made durable, then renamed; or put as objects.
 
 use std::{
+    fmt,
     fs::{self, File},
     io::{self, BufWriter, Write},
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 use crate::{
     fault,
-    storage::{Local, Storage as _},
+    storage::{Local, ObjectStorage, Put, Storage as _, Upload},
 };
 
 /// What follows the name of a file that is not whole yet. One that a crash left behind may be removed.
@@ -30,14 +32,21 @@ pub const UNFINISHED: &str = ".unfinished";
 /// assert_eq!(std::fs::read(&path)?, b"part-0\n");
 /// # Ok::<(), std::io::Error>(())
 /// ```
-#[derive(Debug)]
 pub struct WholeFile {
     place: &'static str,
     path: PathBuf,
-    unfinished: PathBuf,
     /// None once committed.
-    writer: Option<BufWriter<Steps>>,
+    writer: Option<Content>,
 }
+
+/// What is written until then.
+enum Content {
+    File { unfinished: PathBuf, writer: BufWriter<Steps> },
+    Object { objects: Arc<dyn ObjectStorage>, part: Vec<u8>, upload: Option<Box<dyn Upload>> },
+}
+
+/// The length of a part of an object. A shorter object is put at once.
+const PART: usize = 8 << 20;
 
 /// The file with a fault point before each write.
 #[derive(Debug)]
@@ -68,44 +77,93 @@ impl WholeFile {
         fault::pass(place, "create", path)?;
         let file = File::create(&unfinished)?;
         let steps = Steps { place, path: path.to_owned(), file };
-        let writer = Some(BufWriter::with_capacity(1 << 16, steps));
-        Ok(Self { place, path: path.to_owned(), unfinished, writer })
+        let writer = BufWriter::with_capacity(1 << 16, steps);
+        Ok(Self { place, path: path.to_owned(), writer: Some(Content::File { unfinished, writer }) })
+    }
+
+    /// Begins an object. Its fault points are `put`, or `part` and `finish` when it is long.
+    pub(crate) fn on(objects: Arc<dyn ObjectStorage>, place: &'static str, path: &Path) -> Self {
+        let content = Content::Object { objects, part: Vec::new(), upload: None };
+        Self { place, path: path.to_owned(), writer: Some(content) }
     }
 
     /// Makes the file durable and gives it its name.
     pub fn commit(mut self) -> io::Result<()> {
-        let Some(mut writer) = self.writer.take() else { return Ok(()) };
-        let mut finish = || {
-            writer.flush()?;
-            fault::pass(self.place, "sync", &self.path)?;
-            writer.get_ref().file.sync_all()?;
-            fault::pass(self.place, "rename", &self.path)?;
-            fs::rename(&self.unfinished, &self.path)?;
-            Local(self.place).sync_dir(self.path.parent().unwrap_or(Path::new("")))
-        };
-        finish().inspect_err(|_| {
-            let _ = fs::remove_file(&self.unfinished);
-        })
+        match self.writer.take() {
+            None => Ok(()),
+            Some(Content::File { unfinished, writer }) => {
+                self.rename(writer, &unfinished).inspect_err(|_| {
+                    let _ = fs::remove_file(&unfinished);
+                })
+            }
+            Some(Content::Object { objects, part, upload: None }) => {
+                fault::pass(self.place, "put", &self.path)?;
+                objects.put(&self.path, &part, Put::Over)
+            }
+            Some(Content::Object { part, upload: Some(mut upload), .. }) => {
+                if !part.is_empty() {
+                    fault::pass(self.place, "part", &self.path)?;
+                    upload.part(part)?;
+                }
+                fault::pass(self.place, "finish", &self.path)?;
+                upload.finish()
+            }
+        }
+    }
+
+    fn rename(&self, mut writer: BufWriter<Steps>, unfinished: &Path) -> io::Result<()> {
+        writer.flush()?;
+        fault::pass(self.place, "sync", &self.path)?;
+        writer.get_ref().file.sync_all()?;
+        fault::pass(self.place, "rename", &self.path)?;
+        fs::rename(unfinished, &self.path)?;
+        Local(self.place).sync_dir(self.path.parent().unwrap_or(Path::new("")))
     }
 }
 
 impl Write for WholeFile {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.writer.as_mut().map_or_else(|| Err(io::ErrorKind::NotConnected.into()), |file| file.write(bytes))
+        match &mut self.writer {
+            None => Err(io::ErrorKind::NotConnected.into()),
+            Some(Content::File { writer, .. }) => writer.write(bytes),
+            Some(Content::Object { objects, part, upload }) => {
+                if part.len() >= PART {
+                    let upload = match upload {
+                        Some(upload) => upload,
+                        None => upload.insert(objects.upload(&self.path)?),
+                    };
+                    fault::pass(self.place, "part", &self.path)?;
+                    upload.part(std::mem::take(part))?;
+                }
+                let taken = bytes.len().min(PART - part.len());
+                part.extend_from_slice(&bytes[..taken]);
+                Ok(taken)
+            }
+        }
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        self.writer.as_mut().map_or(Ok(()), Write::flush)
+        match &mut self.writer {
+            Some(Content::File { writer, .. }) => writer.flush(),
+            // An object has no state between not being there and being whole.
+            Some(Content::Object { .. }) | None => Ok(()),
+        }
     }
 }
 
 impl Drop for WholeFile {
     fn drop(&mut self) {
-        if let Some(writer) = self.writer.take() {
+        if let Some(Content::File { unfinished, writer }) = self.writer.take() {
             // What is left in the buffer is not wanted any more.
             let _ = writer.into_parts();
-            let _ = fs::remove_file(&self.unfinished);
+            let _ = fs::remove_file(unfinished);
         }
+    }
+}
+
+impl fmt::Debug for WholeFile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("WholeFile").field("path", &self.path).finish_non_exhaustive()
     }
 }
 

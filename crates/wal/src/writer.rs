@@ -3,7 +3,6 @@
 
 use std::{
     fmt, mem,
-    path::PathBuf,
     sync::{Arc, OnceLock},
 };
 
@@ -13,10 +12,11 @@ use crate::{
     cleaner,
     error::{Error, Result},
     frame::{Handle, MAX_RECORD},
+    location::Location,
+    log_dir::{Kind, LogDir},
     options::Options,
     recovery::TornTail,
     segment::Segment,
-    storage::{Local, Storage},
     tail::{Entry, Tail},
 };
 
@@ -36,8 +36,7 @@ use crate::{
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub struct Writer {
-    storage: Arc<dyn Storage>,
-    dir: PathBuf,
+    dir: LogDir,
     options: Options,
     pub(crate) queue: Mutex<Queue>,
     /// Signalled when the leader has ended.
@@ -89,14 +88,19 @@ impl Writer {
     ///
     /// Fails with [`Error::Locked`] while another writer has it open, and with [`Error::Corrupt`] if the last segment is
     /// damaged elsewhere than at its end.
-    pub fn open(dir: impl Into<PathBuf>, options: Options) -> Result<Self> {
-        Self::open_on(Arc::new(Local(options.place)), dir.into(), options)
+    ///
+    /// On an object store it takes the log over from whoever has it open: their next append fails with
+    /// [`Error::TakenOver`], and all that they have appended before can be read from now on.
+    pub fn open(dir: impl Into<Location>, options: Options) -> Result<Self> {
+        Self::open_on(LogDir::new(dir.into(), options.place), options)
     }
 
-    pub(crate) fn open_on(storage: Arc<dyn Storage>, dir: PathBuf, options: Options) -> Result<Self> {
-        let exists = storage.dir_exists(&dir).map_err(Error::io("open", &dir))?;
+    pub(crate) fn open_on(dir: LogDir, options: Options) -> Result<Self> {
+        let is_there = match &dir.kind {
+            Kind::Files(files) => files.dir_exists(&dir.path).map_err(Error::io("open", &dir.path))?,
+            Kind::Objects(_) => true,
+        };
         let writer = Self {
-            storage,
             dir,
             options,
             queue: Mutex::default(),
@@ -104,7 +108,7 @@ impl Writer {
             tail: Mutex::default(),
             torn: Mutex::default(),
         };
-        if exists {
+        if is_there {
             *writer.tail.lock() = Some(writer.open_tail()?);
         }
         Ok(writer)
@@ -113,6 +117,18 @@ impl Writer {
     /// What was cut off the end of the log when it was opened.
     pub fn torn(&self) -> Vec<TornTail> {
         self.torn.lock().clone()
+    }
+
+    /// On an object store, the number by which this writer is known to be later than those before: one more than theirs,
+    /// or that of the [owner](Location::owned_in).
+    pub fn epoch(&self) -> Option<i64> {
+        self.tail.lock().as_ref().and_then(Tail::epoch)
+    }
+
+    /// Fails with [`Error::TakenOver`] when another writer has taken over the log on an object store, which otherwise the
+    /// next append would find out. On files the lock keeps others away.
+    pub fn check_owner(&self) -> Result<()> {
+        self.tail.lock().as_mut().map_or(Ok(()), Tail::check_owner)
     }
 
     /// Appends a record at a time in ms and returns when it is as durable as the options say.
@@ -193,8 +209,13 @@ impl Writer {
 
     /// Removes the segments that hold only records from before `threshold`, in ms, and says how many they were.
     ///
-    /// The segment that is being written stays. Who has a segment open reads on.
+    /// The segment that is being written stays. Who has a segment open reads on. Segments on an object store have no
+    /// times: there only [`clean_before`](Self::clean_before) is of use, and this fails.
     pub fn clean(&self, threshold: i64) -> Result<usize> {
+        if self.dir.is_objects() {
+            let cause = std::io::ErrorKind::Unsupported.into();
+            return Err(Error::io("clean by time", &self.dir.path)(cause));
+        }
         self.clean_while(|segment| segment.stop < threshold)
     }
 
@@ -212,7 +233,7 @@ impl Writer {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn clean_before(&self, first: Segment) -> Result<usize> {
-        self.clean_while(|segment| segment < first)
+        self.clean_while(|segment| segment.start < first.start)
     }
 
     fn clean_while(&self, is_old: impl Fn(Segment) -> bool) -> Result<usize> {
@@ -222,7 +243,8 @@ impl Writer {
             // Nothing was ever written.
             None => return Ok(0),
         };
-        cleaner::clean(&*self.storage, &self.dir, |segment| is_old(segment) && Some(segment) != open)
+        let is_open = |segment: Segment| open.is_some_and(|open| open.start == segment.start);
+        cleaner::clean(&self.dir, self.options.place, |segment| is_old(segment) && !is_open(segment))
     }
 
     /// Waits for the appends that have begun, makes everything durable and lets others write the log. Appends fail from
@@ -267,20 +289,20 @@ impl Writer {
     }
 
     fn open_tail(&self) -> Result<Tail> {
-        let (tail, torn) = Tail::open(self.storage.clone(), &self.dir, self.options.clone())?;
+        let (tail, torn) = Tail::open(&self.dir, self.options.clone())?;
         *self.torn.lock() = torn;
         Ok(tail)
     }
 
     fn closed(&self) -> Error {
-        Error::Closed { dir: self.dir.clone() }
+        Error::Closed { dir: self.dir.path.clone() }
     }
 }
 
 impl Drop for Writer {
     fn drop(&mut self) {
         if let Err(error) = self.close() {
-            tracing::warn!("the log {} may have lost its last records: {error}", self.dir.display());
+            tracing::warn!("the log {} may have lost its last records: {error}", self.dir.path.display());
         }
     }
 }
@@ -288,7 +310,7 @@ impl Drop for Writer {
 impl fmt::Debug for Writer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Writer")
-            .field("dir", &self.dir)
+            .field("dir", &self.dir.path)
             .field("options", &self.options)
             .finish_non_exhaustive()
     }

@@ -34,7 +34,8 @@ const LONGEST: Duration = Duration::from_secs(5);
 pub(super) fn run(arena: &Arena, options: &Options) -> Result<()> {
     let kills = options.kills.unwrap_or(10);
     let seed = options.seed;
-    println!("chaos: {kills} kills, seed {seed}");
+    let place = if arena.s3.is_some() { ", checkpoints on S3" } else { "" };
+    println!("chaos: {kills} kills, seed {seed}{place}");
     let interval = Duration::from_millis(options.interval.unwrap_or(100));
     let (mut program, feed) = arena.program(&format!("kills-{seed}"), interval)?;
     let set = [
@@ -116,9 +117,9 @@ fn live(program: &Program, life: &Life, last: Option<&Kill>, dice: &mut Dice) ->
             Ok(recovery)
         }
         _ => {
-            let (known, soon) = (snapshots(&program.checkpoints()), dice.millis(0, 15));
+            let (known, soon) = (snapshots(program.checkpoints.as_ref()), dice.millis(0, 15));
             let recovery = first_new_batch(life, last, born + LONGEST)?;
-            while snapshots(&program.checkpoints()).is_subset(&known) && born.elapsed() < LONGEST {
+            while snapshots(program.checkpoints.as_ref()).is_subset(&known) && born.elapsed() < LONGEST {
                 wait::pause(Duration::from_millis(1));
             }
             wait::pause(soon);

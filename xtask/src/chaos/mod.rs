@@ -19,7 +19,7 @@ use std::{
 };
 
 use clap::Args;
-use dstreams_test_servers::{Postgres, StartError};
+use dstreams_test_servers::{Postgres, S3, StartError};
 
 use self::{
     compare::{Verdict, compare},
@@ -56,6 +56,9 @@ pub(crate) struct Options {
     /// Where it keeps its states while it runs: memory or disk
     #[arg(long, value_name = "STORE", default_value = "memory")]
     store: String,
+    /// Where it keeps its checkpoints: local, or s3 for a private S3 server
+    #[arg(long, value_name = "PLACE", value_parser = ["local", "s3"], default_value = "local")]
+    checkpoint: String,
     /// The program under test, where it is built already
     #[arg(long, value_name = "PATH")]
     program: Option<PathBuf>,
@@ -71,6 +74,9 @@ const HOME: &str = "target/chaos";
 pub(crate) fn run(root: &Path, options: &Options) -> Result<()> {
     let mut arena = Arena::open(root, options.program.as_deref())?;
     arena.store.clone_from(&options.store);
+    if options.checkpoint == "s3" {
+        arena.s3 = Some(S3::start()?);
+    }
     if options.fault_points {
         points::run(&arena, &options.point, options.keep)?;
     }
@@ -95,6 +101,7 @@ pub(crate) fn check(root: &Path) -> Result<()> {
         case: String::new(),
         interval: None,
         store: "memory".to_owned(),
+        checkpoint: "local".to_owned(),
         program: None,
         keep: false,
     };
@@ -104,7 +111,16 @@ pub(crate) fn check(root: &Path) -> Result<()> {
     "disk".clone_into(&mut arena.store);
     points::run(&arena, "state_db", false)?;
     "memory".clone_into(&mut arena.store);
-    cases::run(&mut arena, "", false)
+    cases::run(&mut arena, "", false)?;
+    arena.s3 = match S3::start() {
+        Ok(server) => Some(server),
+        Err(error @ StartError::NoMoto(_)) if std::env::var_os("CI").is_none() => {
+            println!("without checkpoints on S3: {error}");
+            return Ok(());
+        }
+        Err(error) => return Err(error.into()),
+    };
+    kills::run(&arena, &Options { kills: Some(3), ..options })
 }
 
 /// What all runs share: the program, a place, a server.
@@ -114,6 +130,8 @@ struct Arena {
     /// Where the programs keep their states.
     store: String,
     postgres: Option<Postgres>,
+    /// Where the programs keep their checkpoints, if not in files.
+    s3: Option<S3>,
 }
 
 impl Arena {
@@ -129,7 +147,7 @@ impl Arena {
             }
             Err(error) => return Err(error.into()),
         };
-        Ok(Self { program, home, store: "memory".to_owned(), postgres })
+        Ok(Self { program, home, store: "memory".to_owned(), postgres, s3: None })
     }
 
     /// A program with a new directory, and with a schema of its own on the server.
@@ -141,8 +159,13 @@ impl Arena {
         fs::create_dir_all(&home)?;
         let postgres = self.postgres.as_ref().map(|server| schema(server, name)).transpose()?;
         let path = self.program.clone();
-        let settings = vec![("dstreams.state.store", self.store.clone())];
-        let program = Program { path, home, interval, postgres, settings };
+        let mut settings = vec![("dstreams.state.store", self.store.clone())];
+        let mut checkpoints = home.join("checkpoints").to_string_lossy().into_owned();
+        if let Some(server) = &self.s3 {
+            checkpoints = server.url(name);
+            settings.extend(server.settings());
+        }
+        let program = Program { path, home, interval, checkpoints, postgres, settings };
         let feed = Feed::new(&program.input())?;
         Ok((program, feed))
     }

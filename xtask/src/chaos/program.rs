@@ -18,9 +18,11 @@ use crate::Result;
 #[derive(Clone)]
 pub(super) struct Program {
     pub(super) path: PathBuf,
-    /// Input, output, checkpoints and logs are below it.
+    /// Input, output, logs, and checkpoints if they are files, are below it.
     pub(super) home: PathBuf,
     pub(super) interval: Duration,
+    /// The checkpoint directory, or its URL.
+    pub(super) checkpoints: String,
     pub(super) postgres: Option<String>,
     pub(super) settings: Vec<(&'static str, String)>,
 }
@@ -61,10 +63,6 @@ impl Program {
         self.home.join("output")
     }
 
-    pub(super) fn checkpoints(&self) -> PathBuf {
-        self.home.join("checkpoints")
-    }
-
     /// Starts it with a log of its own.
     pub(super) fn start(&self, life: &str, environment: &[(&str, &str)]) -> Result<Life> {
         let logs = self.home.join("logs");
@@ -79,8 +77,9 @@ impl Program {
         set("app.input", &self.input().to_string_lossy());
         set("app.output", &self.output().to_string_lossy());
         set("app.keys", &KEYS.to_string());
-        set("spark.streaming.checkpoint.directory", &self.checkpoints().to_string_lossy());
+        set("spark.streaming.checkpoint.directory", &self.checkpoints);
         set("spark.default.parallelism", "2");
+        set("spark.ui.enabled", "false");
         // A stop lets what waits be processed, however slow the machine is.
         set("spark.streaming.gracefulStopTimeout", "60s");
         if let Some(url) = &self.postgres {

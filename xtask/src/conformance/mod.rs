@@ -5,6 +5,7 @@ mod compare;
 mod functions;
 mod lineage;
 mod ops;
+mod pages;
 mod received;
 mod report;
 mod restart;

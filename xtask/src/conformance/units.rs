@@ -14,7 +14,7 @@ use dstreams::{
 use serde::Deserialize;
 use serde_json::{Value as Json, json};
 
-use super::{received, states, value::Value};
+use super::{pages, received, states, value::Value};
 
 /// A case.
 #[derive(Deserialize)]
@@ -25,7 +25,7 @@ pub(super) struct Units {
 }
 
 /// What a target makes of a row.
-type Stateless = fn(&Row<'_>) -> Result<Json, String>;
+pub(super) type Stateless = fn(&Row<'_>) -> Result<Json, String>;
 
 /// As [`Stateless`] for targets that remember the rows before.
 type Function = Box<dyn FnMut(&Row<'_>) -> Result<Json, String>>;
@@ -51,7 +51,7 @@ impl Units {
             {
                 Ok(Box::new(received::log_defaults))
             }
-            Json::String(target) => match stateless(target) {
+            Json::String(target) => match stateless(target).or_else(|| pages::function(&self.columns)) {
                 Some(function) => Ok(Box::new(function)),
                 None => Err(unknown()),
             },
@@ -81,15 +81,15 @@ impl Row<'_> {
         self.cell(column)?.as_str().ok_or_else(|| format!("{column} is no text"))
     }
 
-    fn float(&self, column: &str) -> Result<f64, String> {
+    pub(super) fn float(&self, column: &str) -> Result<f64, String> {
         self.cell(column)?.as_f64().ok_or_else(|| format!("{column} is no number"))
     }
 
-    fn time(&self, column: &str) -> Result<Time, String> {
+    pub(super) fn time(&self, column: &str) -> Result<Time, String> {
         self.int(column).map(Time::from_millis)
     }
 
-    fn duration(&self, column: &str) -> Result<Duration, String> {
+    pub(super) fn duration(&self, column: &str) -> Result<Duration, String> {
         self.int(column).map(Duration::from_millis)
     }
 

@@ -12,13 +12,28 @@ enum May {
     AllBut(&'static [&'static str]),
 }
 
-/// The layers: cli ► facade ► connectors ► streaming ► { rdd, wal }. A crate without a row is a connector.
+/// The layers: cli ► facade ► web ► monitor ► { metrics, streaming }, and facade ► connectors ► streaming ► { rdd, wal }.
+/// A crate without a row is a connector.
 const LAYERS: &[(&str, May)] = &[
     ("dstreams-rdd", May::Only(&[])),
     ("dstreams-wal", May::Only(&[])),
     ("dstreams-streaming", May::Only(&["dstreams-rdd", "dstreams-wal"])),
     ("dstreams-logging", May::Only(&["dstreams-streaming"])),
-    ("dstreams", May::AllBut(&["dstreams-cli", "xtask"])),
+    ("dstreams-metrics", May::Only(&["dstreams-test-servers"])),
+    ("dstreams-monitor", May::Only(&["dstreams-metrics", "dstreams-streaming", "dstreams-rdd"])),
+    (
+        "dstreams-web",
+        May::Only(&[
+            "dstreams-metrics",
+            "dstreams-monitor",
+            "dstreams-streaming",
+            "dstreams-rdd",
+            "dstreams-test-servers",
+        ]),
+    ),
+    ("dstreams", May::AllBut(&["dstreams-bench", "dstreams-cli", "xtask"])),
+    ("dstreams-bench", May::Only(&["dstreams", "dstreams-bench-kit"])),
+    ("dstreams-bench-kit", May::Only(&[])),
     ("dstreams-cli", May::Only(&["dstreams", "dstreams-test-servers"])),
     ("dstreams-test-servers", May::Only(&[])),
     ("xtask", May::Only(&["dstreams", "dstreams-test-servers"])),
@@ -37,6 +52,7 @@ const CONFINED: &[(&str, &[&str])] = &[
     ("rusqlite", &["dstreams-sqlite"]),
     ("postgres", &["dstreams-postgres"]),
     ("tokio-postgres", &["dstreams-postgres"]),
+    ("object_store", &["dstreams-objects"]),
 ];
 
 /// Dependencies between our crates point down.

@@ -11,7 +11,7 @@ use super::{
     policy::{Codec, Policy},
 };
 use crate::{
-    chunk::{BoxChunks, Chunks},
+    chunk::{BoxChunks, Chunks, Resting},
     context::RddContext,
     error::TaskError,
     event::EngineEvent,
@@ -44,6 +44,21 @@ impl<T: Data> Builder<T> {
             _ => Parts::Records(Vec::new()),
         };
         Ok(Self { context: context.clone(), name, policy, records: 0, memory, parts })
+    }
+
+    /// The block of records that are all there already and belong to nobody else, if they are kept as they are and memory
+    /// has room. The builder has nothing in it before and afterwards.
+    pub(crate) fn whole(&mut self, records: &Resting<T>) -> Option<KeptBlock<T>> {
+        let bytes = records.iter().map(|chunk| (self.policy.measure)(chunk) + size_of::<Vec<T>>()).sum();
+        let as_they_are = matches!(self.parts, Parts::Records(_)) && Arc::strong_count(records) == 1;
+        if !as_they_are || !self.memory.try_grow(bytes) {
+            return None;
+        }
+        let nothing = self.context.memory().reserve_for(self.name.rdd.0, 0).expect("nothing is always free");
+        let memory = mem::replace(&mut self.memory, nothing);
+        let content = Content::Records(Arc::clone(records));
+        let count = records.iter().map(Vec::len).sum();
+        Some(KeptBlock::from_parts(self.context.clone(), self.name, self.policy, count, content, memory))
     }
 
     /// Takes a chunk out of `chunk` and adds it, or leaves it there if it has no room, which is false, or cannot be

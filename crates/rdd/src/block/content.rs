@@ -9,7 +9,7 @@ use super::{
     policy::Codec,
 };
 use crate::{
-    chunk::{Borrowed, BoxChunks, CHUNK, Chunks},
+    chunk::{Borrowed, BoxChunks, CHUNK, Chunks, Resting},
     codec::{CodecError, Compression, FrameReader, FrameWriter},
     error::{BoxError, TaskError},
     record::Data,
@@ -22,7 +22,7 @@ pub(super) type Frames = Vec<Box<[u8]>>;
 /// Where the records of a block are. Clones share them.
 pub(super) enum Content<T> {
     /// As records, chunk by chunk.
-    Records(Arc<Vec<Vec<T>>>),
+    Records(Resting<T>),
     /// Serialized.
     Frames(Arc<Frames>, Codec<T>),
     /// Serialized in a file.
@@ -124,7 +124,7 @@ impl BlockFile {
 
 /// Reads records at rest, without cloning them for those who need no ownership.
 struct RecordChunks<T> {
-    chunks: Arc<Vec<Vec<T>>>,
+    chunks: Resting<T>,
     /// The chunk that is being read, and where in it the next records start.
     chunk: usize,
     start: usize,
@@ -161,6 +161,14 @@ impl<T: Data> Chunks<T> for RecordChunks<T> {
     fn next_borrowed(&mut self) -> Result<Borrowed<'_, T>, TaskError> {
         let records = self.next()?;
         Ok(if records.is_empty() { Borrowed::End } else { Borrowed::Slice(records) })
+    }
+
+    fn at_rest(&mut self) -> Option<Resting<T>> {
+        let unread = self.chunk == 0 && self.start == 0;
+        unread.then(|| {
+            self.chunk = self.chunks.len();
+            Arc::clone(&self.chunks)
+        })
     }
 }
 

@@ -285,10 +285,10 @@ impl<K: Key, V: Wire> Side<K, V> {
 }
 
 /// Collects the values of the first dataset.
-struct Left<W>(PhantomData<fn() -> W>);
+pub(super) struct Left<W>(pub(super) PhantomData<fn() -> W>);
 
 /// Collects the values of the second dataset.
-struct Right<V>(PhantomData<fn() -> V>);
+pub(super) struct Right<V>(pub(super) PhantomData<fn() -> V>);
 
 impl<V: Wire, W: Wire> Aggregator<V> for Left<W> {
     type Acc = (Vec<V>, Vec<W>);
@@ -324,7 +324,7 @@ impl<V: Wire, W: Wire> Aggregator<W> for Right<V> {
     }
 }
 
-fn append<V, W>(mut first: (Vec<V>, Vec<W>), mut second: (Vec<V>, Vec<W>)) -> (Vec<V>, Vec<W>) {
+pub(super) fn append<V, W>(mut first: (Vec<V>, Vec<W>), mut second: (Vec<V>, Vec<W>)) -> (Vec<V>, Vec<W>) {
     first.0.append(&mut second.0);
     first.1.append(&mut second.1);
     first

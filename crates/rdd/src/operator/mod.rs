@@ -3,6 +3,7 @@
 
 mod cartesian;
 mod coalesce;
+mod evolve;
 mod join;
 mod narrow;
 mod pair;
@@ -12,4 +13,5 @@ mod sort;
 mod union;
 mod zip;
 
+pub use evolve::{KeyIndex, KeyValues};
 pub use pair::PairOptions;

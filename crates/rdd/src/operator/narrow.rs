@@ -226,7 +226,7 @@ impl<T: Data> Rdd<T> {
     ) -> Rdd<U> {
         let f = Arc::new(f);
         self.narrow(operator, partitioner, move |input, task, operator| {
-            Box::new(MapChunks { input, f: Arc::clone(&f), buffer: Vec::new(), task: task.clone(), operator })
+            Box::new(MapChunks::new(input, Arc::clone(&f), task, operator))
         })
     }
 
@@ -366,12 +366,18 @@ impl<K: Data, V: Data> Rdd<(K, V)> {
     }
 }
 
-struct MapChunks<T, F> {
+pub(super) struct MapChunks<T, F> {
     input: BoxChunks<T>,
     f: Arc<F>,
     buffer: Vec<T>,
     task: TaskContext,
     operator: usize,
+}
+
+impl<T, F> MapChunks<T, F> {
+    pub(super) fn new(input: BoxChunks<T>, f: Arc<F>, task: &TaskContext, operator: usize) -> Self {
+        Self { input, f, buffer: Vec::new(), task: task.clone(), operator }
+    }
 }
 
 impl<T, U, F: Fn(&mut Vec<T>, &mut Vec<U>) -> Result<(), TaskError>> Chunks<U> for MapChunks<T, F> {

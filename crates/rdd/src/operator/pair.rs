@@ -14,7 +14,7 @@ use crate::{
         Shuffle,
         aggregator::{Aggregator, Collect, Functions, Merging, Reduce},
         partitioning::Partitioning,
-        reduce_side::aggregate,
+        reduce_side::{aggregate, merge},
         router::{ByKey, Combining},
     },
 };
@@ -336,7 +336,7 @@ impl<K: Data, V: Data> Rdd<(K, V)> {
         };
         let partitioner = Arc::clone(partitioner);
         if options.map_side_combine {
-            let merge = Arc::new(Merging::new(Arc::clone(&by)));
+            let merging = Arc::new(Merging::new(Arc::clone(&by)));
             let shuffle =
                 Shuffle::new(self, move |_| Box::new(Combining::<K, A, A::Acc>::new(&partitioner, &by)));
             let source = Arc::clone(&shuffle);
@@ -352,7 +352,7 @@ impl<K: Data, V: Data> Rdd<(K, V)> {
                     if reader.runs() <= 1 {
                         return Ok(Box::new(reader) as _);
                     }
-                    Ok(aggregate(Box::new(reader), &merge, &context, task, operator))
+                    Ok(merge(reader, &merging, &context, task, operator))
                 },
             );
             shuffle.read_by(rdd.lineage());

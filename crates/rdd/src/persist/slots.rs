@@ -11,7 +11,7 @@ use crate::{
         kept::{BlockName, KeptBlock},
         policy::Policy,
     },
-    chunk::{BoxChunks, CHUNK, Chunks},
+    chunk::{AtRest, BoxChunks, CHUNK, Chunks},
     error::TaskError,
     lineage::Materialized,
     rdd::Rdd,
@@ -77,6 +77,13 @@ impl<T: Data> Slots<T> {
         let name = BlockName { rdd: rdd.id(), partition };
         let mut input = rdd.compute_chunks(partition, task)?;
         let mut builder = Builder::new(rdd.context(), name, self.policy)?;
+        if let Some(records) = input.at_rest() {
+            if let Some(block) = builder.whole(&records) {
+                drop(records);
+                return keep(block, task, claim);
+            }
+            input = Box::new(AtRest::new(records, None, task));
+        }
         let mut more = true;
         while more {
             let mut chunk = Vec::with_capacity(CHUNK);
@@ -88,12 +95,7 @@ impl<T: Data> Slots<T> {
                 return Ok(builder.give_back(chunk, more.then_some(input), task));
             }
         }
-        let block = builder.finish()?;
-        // This task reads it before others may evict it.
-        let chunks = block.open(task)?;
-        block.make_evictable();
-        claim.keep(block);
-        Ok(chunks)
+        keep(builder.finish()?, task, claim)
     }
 
     /// The partitions that would have to be computed.
@@ -106,6 +108,18 @@ impl<T: Data> Materialized for Slots<T> {
     fn has_all(&self, partitions: &[usize]) -> bool {
         partitions.iter().all(|partition| self.slots[*partition].is_kept())
     }
+}
+
+/// Keeps a block and starts to read it, before others may evict it.
+fn keep<T: Data>(
+    block: KeptBlock<T>,
+    task: &TaskContext,
+    claim: Claim<'_, T>,
+) -> Result<BoxChunks<T>, TaskError> {
+    let chunks = block.open(task)?;
+    block.make_evictable();
+    claim.keep(block);
+    Ok(chunks)
 }
 
 /// What a task finds in a slot.

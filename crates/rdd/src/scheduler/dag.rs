@@ -19,7 +19,7 @@ use super::{
 use crate::{
     error::{Error, Result, TaskError, TaskFailure},
     event::{EngineEvent, EventBus},
-    lineage::{Dependency, Lineage, RddId, ShuffleStage},
+    lineage::{Dependency, Lineage, ShuffleStage},
 };
 
 /// The scheduler of a context.
@@ -103,7 +103,7 @@ impl Scheduler {
             attempt += 1;
             let result = self
                 .make_ready(job, target, &left)
-                .and_then(|()| self.run_stage(job, target.id(), None, &mut left, body));
+                .and_then(|()| self.run_stage(job, target, None, &mut left, body));
             match result {
                 // A block that was kept, or the output of a shuffle, went away between the look at the lineage and
                 // the task that wanted it: look again, for the partitions that are not done.
@@ -148,7 +148,7 @@ impl Scheduler {
         self.make_ready(job, stage.parent(), &missing)?;
         let shuffle = Arc::clone(stage);
         let body: TaskBody = Arc::new(move |task| shuffle.run_map_task(task.partition(), task));
-        self.run_stage(job, stage.parent().id(), Some(stage.id()), &mut missing, &body)
+        self.run_stage(job, stage.parent(), Some(stage.id()), &mut missing, &body)
     }
 
     /// Runs one task per partition until all have succeeded or one has failed too often. Returns only when no task
@@ -156,7 +156,7 @@ impl Scheduler {
     fn run_stage(
         &self,
         job: &RunningJob<'_>,
-        rdd: RddId,
+        target: &Arc<Lineage>,
         shuffle: Option<u64>,
         partitions: &mut Vec<usize>,
         body: &TaskBody,
@@ -164,7 +164,14 @@ impl Scheduler {
         let cancelled = job.begin_stage();
         let job = job.id;
         let stage = self.next_stage.fetch_add(1, Ordering::Relaxed);
-        self.events.post(|| EngineEvent::StageStarted { job, stage, rdd, shuffle, tasks: partitions.len() });
+        self.events.post(|| EngineEvent::StageStarted {
+            job,
+            stage,
+            rdd: target.id(),
+            name: target.label(),
+            shuffle,
+            tasks: partitions.len(),
+        });
         let (done, outcomes) = unbounded();
         let submit = |partition, attempt| {
             self.backend.submit(Task {

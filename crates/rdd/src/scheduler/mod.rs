@@ -4,5 +4,6 @@
 pub mod backend;
 pub(crate) mod dag;
 mod running;
+mod spent;
 pub mod task;
 pub(crate) mod threads;

@@ -8,6 +8,7 @@ use std::{
         Arc,
         atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
     },
+    time::Duration,
 };
 
 use crossbeam_channel::Sender;
@@ -16,8 +17,9 @@ use parking_lot::Mutex;
 use crate::{
     accumulator::Touched,
     error::{TaskError, TaskFailure, panic_text},
-    event::{EngineEvent, EventBus},
+    event::{EngineEvent, EventBus, OperatorTime},
     lineage::Lineage,
+    scheduler::spent::Spent,
 };
 
 /// A task by data: which job, stage, partition and attempt.
@@ -44,10 +46,12 @@ struct Inner {
     current: AtomicUsize,
     failed: Mutex<Option<TaskError>>,
     records_out: AtomicU64,
+    /// Measured only when somebody listens.
+    spent: Option<Spent>,
 }
 
 impl TaskContext {
-    pub(crate) fn new(id: TaskId, cancelled: Arc<AtomicBool>) -> Self {
+    pub(crate) fn new(id: TaskId, cancelled: Arc<AtomicBool>, measured: bool) -> Self {
         Self(Arc::new(Inner {
             id,
             cancelled,
@@ -55,6 +59,7 @@ impl TaskContext {
             current: AtomicUsize::new(usize::MAX),
             failed: Mutex::new(None),
             records_out: AtomicU64::new(0),
+            spent: measured.then(Spent::begin),
         }))
     }
 
@@ -78,7 +83,15 @@ impl TaskContext {
     /// Says whose code runs next, once per chunk, so that a panic can be blamed on its operator.
     #[inline]
     pub(crate) fn set_operator(&self, operator: usize) {
-        self.0.current.store(operator, Ordering::Relaxed);
+        match &self.0.spent {
+            None => self.0.current.store(operator, Ordering::Relaxed),
+            Some(spent) => {
+                let before = self.0.current.swap(operator, Ordering::Relaxed);
+                if before != operator {
+                    spent.charge(before);
+                }
+            }
+        }
     }
 
     /// Ends the task with an error that cannot be returned, since user code is between here and the task: that code is
@@ -97,6 +110,26 @@ impl TaskContext {
     /// Adds to the records that the task reports as written.
     pub(crate) fn add_records(&self, records: u64) {
         self.0.records_out.fetch_add(records, Ordering::Relaxed);
+    }
+
+    /// How long the task has run.
+    fn elapsed(&self) -> Duration {
+        self.0.spent.as_ref().map(Spent::elapsed).unwrap_or_default()
+    }
+
+    /// Which operators took the time, those of one kind and owner together.
+    fn operator_times(&self) -> Vec<OperatorTime> {
+        let Some(spent) = &self.0.spent else { return Vec::new() };
+        spent.charge(self.0.current.load(Ordering::Relaxed));
+        let mut times: Vec<OperatorTime> = Vec::new();
+        for (lineage, spent) in self.0.operators.lock().iter().zip(spent.operators()) {
+            let (owner, operator) = (lineage.owner(), lineage.operator());
+            match times.iter_mut().find(|time| time.owner == owner && time.operator == operator) {
+                Some(time) => time.spent += spent,
+                None => times.push(OperatorTime { owner, operator, spent }),
+            }
+        }
+        times
     }
 
     fn operator_name(&self) -> String {
@@ -158,7 +191,7 @@ impl Task {
     /// Runs the task on this thread, which is worker number `worker` of its backend, and reports the outcome.
     /// Panics and errors of any operator end here, as one typed failure.
     pub fn run(self, worker: usize) {
-        let context = TaskContext::new(self.id, Arc::clone(&self.cancelled));
+        let context = TaskContext::new(self.id, Arc::clone(&self.cancelled), self.events.is_heard());
         self.events.post(|| EngineEvent::TaskStarted { task: self.id });
         RUNNING.set(Some(Running { engine: self.events.clone(), worker, touched: Vec::new() }));
         let body = &self.body;
@@ -183,6 +216,8 @@ impl Task {
         self.events.post(|| EngineEvent::TaskEnded {
             task: self.id,
             records: context.0.records_out.load(Ordering::Relaxed),
+            elapsed: context.elapsed(),
+            operators: context.operator_times(),
             error: result.as_ref().err().map(ToString::to_string),
         });
         // The body and what it captured must be gone before the job is told that it has ended.

@@ -56,11 +56,23 @@ impl<R: Wire> Reader<R> {
         self.runs.len()
     }
 
-    fn next_slice(&mut self) -> Result<Option<&[R]>, TaskError> {
+    /// How many records the first run has, if it is in memory.
+    pub(crate) fn first_run_len(&self) -> usize {
+        let in_memory = self.runs.first().filter(|run| run.start.is_none());
+        in_memory.map_or(0, |run| run.output.buckets[self.reducer].len())
+    }
+
+    /// The next records of the first run.
+    pub(crate) fn next_of_first_run(&mut self) -> Result<Option<&[R]>, TaskError> {
+        self.next_slice(1)
+    }
+
+    /// The next records of the runs before this one.
+    fn next_slice(&mut self, end: usize) -> Result<Option<&[R]>, TaskError> {
         self.task.check_cancelled()?;
         self.buffer.clear();
         loop {
-            let Some(run) = self.runs.get(self.run) else { return Ok(None) };
+            let Some(run) = self.runs[..end].get(self.run) else { return Ok(None) };
             match &mut self.place {
                 Place::Start => {
                     self.place = match (run.start, &run.output.spill) {
@@ -96,10 +108,10 @@ impl<R: Wire> Reader<R> {
 
 impl<R: Wire> Chunks<R> for Reader<R> {
     fn next_chunk(&mut self, out: &mut Vec<R>) -> Result<bool, TaskError> {
-        Ok(self.next_slice()?.map(|records| out.extend_from_slice(records)).is_some())
+        Ok(self.next_slice(self.runs.len())?.map(|records| out.extend_from_slice(records)).is_some())
     }
 
     fn next_borrowed(&mut self) -> Result<Borrowed<'_, R>, TaskError> {
-        Ok(self.next_slice()?.map_or(Borrowed::End, Borrowed::Slice))
+        Ok(self.next_slice(self.runs.len())?.map_or(Borrowed::End, Borrowed::Slice))
     }
 }

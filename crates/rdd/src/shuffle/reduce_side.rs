@@ -5,7 +5,9 @@ use std::{rc::Rc, sync::Arc};
 
 use super::{
     aggregator::{Aggregator, Reduce},
-    nothing_reserved, reserve,
+    nothing_reserved,
+    reader::Reader,
+    reserve,
     spill::Spill,
     table::{CombineTable, Entries},
 };
@@ -61,6 +63,15 @@ impl<K: Key, C: Wire> Groups<K, C> {
     fn at_level(work: Rc<Work<C>>, level: u32) -> Self {
         let memory = nothing_reserved(&work.context);
         Self { work, table: CombineTable::new(), memory, spill: None, level }
+    }
+
+    /// Adds what comes first: pairs of which each key has one, `expected` of them.
+    fn add_first(&mut self, pairs: &[(K, C)], expected: usize) -> Result<(), TaskError> {
+        if self.table.len() == 0 {
+            self.table.reserve(expected);
+        }
+        self.table.extend_with_new(pairs);
+        self.make_room()
     }
 
     /// Adds all pairs of an input. Keys of pairs that rest elsewhere are cloned only when they are new here.
@@ -199,6 +210,27 @@ pub(crate) fn aggregate<K: Key, V: Data, A: Aggregator<V> + 'static>(
         let (mut input, merge) = (input, Arc::clone(&by));
         let mut groups = Groups::new(&context, &task, operator, move |left, right| merge.merge(left, right));
         groups.add_all(&mut *input, &*by)?;
+        groups.into_chunks()
+    }))
+}
+
+/// Accumulators from several map tasks merged by key. They are read when the first chunk is asked for.
+pub(crate) fn merge<K: Key, C: Wire, A: Aggregator<C, Acc = C> + 'static>(
+    mut runs: Reader<(K, C)>,
+    by: &Arc<A>,
+    context: &RddContext,
+    task: &TaskContext,
+    operator: usize,
+) -> BoxChunks<(K, C)> {
+    let (by, context, task) = (Arc::clone(by), context.clone(), task.clone());
+    Box::new(Grouped::new(move || {
+        let merge = Arc::clone(&by);
+        let mut groups = Groups::new(&context, &task, operator, move |left, right| merge.merge(left, right));
+        let expected = runs.first_run_len();
+        while let Some(pairs) = runs.next_of_first_run()? {
+            groups.add_first(pairs, expected)?;
+        }
+        groups.add_all(&mut runs, &*by)?;
         groups.into_chunks()
     }))
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::{aggregator::Aggregator, footprint::RecordMeter, table::CombineTable};
 use crate::{
     error::TaskError,
-    partitioner::{ArcPartitioner, Partitioner, key_hash},
+    partitioner::{ArcPartitioner, HashPartitioner, Partitioner, PartitionerId, key_hash},
     record::{Key, Wire},
 };
 
@@ -25,18 +25,25 @@ pub(crate) trait Router<T, R> {
     fn take(&mut self) -> Result<Vec<Vec<R>>, TaskError>;
 }
 
-/// Merges the values of each key before they leave the map task.
+/// Merges the values of each key before they leave the map task, in a table for each bucket.
 pub(crate) struct Combining<K, A, C> {
-    table: CombineTable<K, C>,
+    tables: Vec<CombineTable<K, C>>,
     partitioner: ArcPartitioner<K>,
+    /// The partitioner, if it is one that needs no dynamic call per record.
+    by_hash: Option<HashPartitioner>,
     aggregator: Arc<A>,
 }
 
 impl<K: Key, A, C: Wire> Combining<K, A, C> {
     pub(crate) fn new(partitioner: &ArcPartitioner<K>, aggregator: &Arc<A>) -> Self {
+        let by_hash = match partitioner.id() {
+            PartitionerId::Hash(partitions) => Some(HashPartitioner::new(partitions)),
+            _ => None,
+        };
         Self {
-            table: CombineTable::new(),
+            tables: (0..partitioner.partitions()).map(|_| CombineTable::new()).collect(),
             partitioner: Arc::clone(partitioner),
+            by_hash,
             aggregator: Arc::clone(aggregator),
         }
     }
@@ -44,32 +51,37 @@ impl<K: Key, A, C: Wire> Combining<K, A, C> {
 
 impl<K: Key, V: Wire, A: Aggregator<V>> Router<(K, V), (K, A::Acc)> for Combining<K, A, A::Acc> {
     fn route(&mut self, records: &mut Vec<(K, V)>) -> Result<(), TaskError> {
-        self.table.extend(records.drain(..), &*self.aggregator)
+        let Self { tables, partitioner, by_hash, aggregator } = self;
+        match (&mut tables[..], by_hash) {
+            ([table], _) => table.extend(records.drain(..), &**aggregator),
+            (tables, Some(by_hash)) => {
+                for record in records.drain(..) {
+                    let hash = key_hash(&record.0);
+                    tables[by_hash.partition(&record.0, hash)].merge(record, hash, &**aggregator)?;
+                }
+                Ok(())
+            }
+            (tables, None) => {
+                for record in records.drain(..) {
+                    let hash = key_hash(&record.0);
+                    let bucket = bucket_of(&**partitioner, &record.0, hash)?;
+                    tables[bucket].merge(record, hash, &**aggregator)?;
+                }
+                Ok(())
+            }
+        }
     }
 
     fn records(&self) -> usize {
-        self.table.values()
+        self.tables.iter().map(CombineTable::values).sum()
     }
 
     fn bytes(&self) -> usize {
-        self.table.bytes()
+        self.tables.iter().map(CombineTable::bytes).sum()
     }
 
     fn take(&mut self) -> Result<Vec<Vec<(K, A::Acc)>>, TaskError> {
-        let entries = self.table.take();
-        let reducers = self.partitioner.partitions();
-        if reducers == 1 {
-            return Ok(vec![entries.collect()]);
-        }
-        // One key, one bucket: the partitioner is asked once per key, not once per record.
-        let expected = entries.len().div_ceil(reducers);
-        let mut buckets: Vec<Vec<_>> =
-            (0..reducers).map(|_| Vec::with_capacity(expected + expected / 8)).collect();
-        for entry in entries {
-            let bucket = bucket_of(&*self.partitioner, &entry.0, key_hash(&entry.0))?;
-            buckets[bucket].push(entry);
-        }
-        Ok(buckets)
+        Ok(self.tables.iter_mut().map(|table| table.take().collect()).collect())
     }
 }
 

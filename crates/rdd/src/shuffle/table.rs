@@ -17,6 +17,8 @@ use crate::{
 
 /// How many new entries there are for each one that is measured.
 const MEASURED_EVERY: usize = 64;
+/// How many values there are for each one of which it is looked how much its accumulator grows.
+const GROWTH_EVERY: usize = 1024;
 
 /// Keys and their accumulators. They lie in the table itself, so that a key that is there costs one look into memory.
 pub(crate) struct CombineTable<K, C> {
@@ -87,6 +89,34 @@ impl<K: Key, C: Wire> CombineTable<K, C> {
         places.saturating_add(self.entry_heap.times(self.len())).saturating_add(grown)
     }
 
+    /// Adds accumulators of keys that are not there, each once: the first run of combined ones needs no looking for keys.
+    pub(crate) fn extend_with_new(&mut self, pairs: &[(K, C)]) {
+        self.values += pairs.len();
+        for (key, acc) in pairs {
+            self.insert(key.clone(), key_hash(key), acc.clone());
+        }
+    }
+
+    /// Makes room for this many keys more.
+    pub(crate) fn reserve(&mut self, keys: usize) {
+        self.table.reserve(keys, |(key, _)| place(key_hash(key)));
+    }
+
+    /// Merges one pair, of whose key `hash` is the [`key_hash`], into its accumulator.
+    #[inline]
+    pub(crate) fn merge<V, A: Aggregator<V, Acc = C>>(
+        &mut self,
+        (key, value): (K, V),
+        hash: u64,
+        by: &A,
+    ) -> Result<(), TaskError> {
+        self.values += 1;
+        if self.values.is_multiple_of(GROWTH_EVERY) {
+            return self.add_measured(key, hash, value, by);
+        }
+        self.add(key, hash, value, by)
+    }
+
     /// Merges the pairs of a chunk into the accumulators.
     #[inline]
     pub(crate) fn extend<Q: TableKey<K>, V, A: Aggregator<V, Acc = C>>(
@@ -96,7 +126,8 @@ impl<K: Key, C: Wire> CombineTable<K, C> {
     ) -> Result<(), TaskError> {
         self.values += pairs.len();
         if let Some((key, value)) = pairs.next() {
-            self.add_measured(key, value, by)?;
+            let hash = key_hash(key.borrow());
+            self.add_measured(key, hash, value, by)?;
         }
         for (key, value) in pairs {
             let hash = key_hash(key.borrow());
@@ -109,10 +140,10 @@ impl<K: Key, C: Wire> CombineTable<K, C> {
     fn add_measured<Q: TableKey<K>, V, A: Aggregator<V, Acc = C>>(
         &mut self,
         key: Q,
+        hash: u64,
         value: V,
         by: &A,
     ) -> Result<(), TaskError> {
-        let hash = key_hash(key.borrow());
         let Some((known, acc)) = self.table.find(place(hash), |(other, _)| other == key.borrow()) else {
             return self.add(key, hash, value, by);
         };
@@ -156,7 +187,7 @@ impl<K: Key, C: Wire> CombineTable<K, C> {
 /// Where the table looks for a key. It uses both ends of what it is given, but the high bits of the hash are alike for
 /// all keys of a partition: partitioners have used them.
 #[inline]
-fn place(hash: u64) -> u64 {
+pub(crate) fn place(hash: u64) -> u64 {
     (hash & u64::from(u32::MAX)).wrapping_mul(0x9E37_79B9_7F4A_7C15)
 }
 

@@ -186,6 +186,10 @@ impl Worker {
     fn catch_up(&self, times: &[Time], messages: &Receiver<Message>, later: &mut VecDeque<Message>) {
         for &time in times {
             if !self.progress.await_fewer_pending(CATCH_UP_LIMIT) {
+                // What is left is made up for at the next start, which goes on after the last batch that is logged.
+                if let Some(keeping) = &self.keeping {
+                    keeping.keeper.halt();
+                }
                 return;
             }
             for message in messages.try_iter() {
@@ -201,7 +205,7 @@ impl Worker {
     fn generate(&self, time: Time) {
         let _batch = batch_span(time).entered();
         if self.keeping.as_ref().is_some_and(|keeping| keeping.keeper.is_halted()) {
-            tracing::warn!(%time, "no batch is made any more after one that has failed; its input waits for the next start");
+            tracing::warn!(%time, "no batch is made any more after one that has failed or was left out; its input waits for the next start");
             self.progress.batch_generated(time);
             return;
         }

@@ -3,9 +3,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    fs,
     ops::Bound::{Excluded, Included},
-    path::PathBuf,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -21,7 +19,7 @@ use crate::{
         durable::{Changes, Snapshot},
         encode,
     },
-    error::{CheckpointError, Result},
+    error::{CheckpointError, Error, Result},
     event::{SnapshotInfo, StateInfo},
     graph::{RunningGraph, StateOperator},
     input::Batch,
@@ -80,14 +78,7 @@ impl Keeper {
                 changes.note(*time, handle.segment);
             }
         }
-        let placed = snapshots.into_iter().map(|(operator, mut snapshots)| {
-            let base = directory.state(&operator);
-            for snapshot in &mut snapshots {
-                snapshot.dir = base.join(&snapshot.dir);
-            }
-            (operator, snapshots)
-        });
-        let kept = Mutex::new(Kept { snapshots: placed.collect(), ..Kept::default() });
+        let kept = Mutex::new(Kept { snapshots, ..Kept::default() });
         let logged = Mutex::new(logged);
         let halted = AtomicBool::new(false);
         let keeper = Self { directory, program, graph, batches, changes, logged, kept, halted };
@@ -132,13 +123,13 @@ impl Keeper {
             }
         }
         let bytes = records.iter().map(|record| record.len() as u64).sum();
-        let handles = self.changes.append(time, &records)?;
+        let handles = self.as_owner(self.changes.append(time, &records))?;
         let changes: BTreeMap<_, _> = operators.into_iter().zip(handles).collect();
         self.log(&BatchRecord::Completed { time, changes: changes.clone() })?;
         if !changes.is_empty() {
             let mut kept = self.kept.lock();
             for (operator, handle) in &changes {
-                *kept.logged.entry(operator.clone()).or_default() += cost(*handle);
+                *kept.logged.entry(operator.clone()).or_default() += self.cost(*handle);
             }
             drop(kept);
             self.logged.lock().insert(time, changes);
@@ -165,7 +156,18 @@ impl Keeper {
     }
 
     fn log(&self, record: &BatchRecord) -> Result<()> {
-        self.batches.append(record.time(), &[encode(record)?]).map(drop)
+        self.as_owner(self.batches.append(record.time(), &[encode(record)?])).map(drop)
+    }
+
+    /// What has been done to a log; says who it was when another process has taken the directory over.
+    fn as_owner<T>(&self, done: Result<T>) -> Result<T> {
+        done.map_err(|error| match error {
+            Error::Checkpoint(CheckpointError::Log(dstreams_wal::Error::TakenOver { .. })) => {
+                let (dir, holder) = (self.directory.location().path().to_owned(), self.directory.owner());
+                CheckpointError::TakenOver { dir, holder }.into()
+            }
+            other => other,
+        })
     }
 
     /// Says that no further batches can be made: one could not be logged, or too many wait for one that has failed.
@@ -221,6 +223,8 @@ impl Keeper {
     /// needed any more. At the `end` all that would have to be computed again is written, too. Returns the bytes of the
     /// snapshots.
     pub(crate) fn cut(&self, time: Time, end: bool) -> Result<u64> {
+        // From an owner that went before, one file may still come and nothing may still go: see `retire`.
+        self.as_owner(self.batches.check_owner())?;
         let mut bytes = 0;
         for operator in self.graph.states() {
             bytes += self.snapshot(operator, time, end)?;
@@ -229,15 +233,15 @@ impl Keeper {
         let (limits, snapshots) = {
             let mut kept = self.kept.lock();
             self.count_logged(&mut kept);
-            (self.limits(&mut kept, time), kept.movable())
+            (self.limits(&mut kept, time), kept.snapshots.clone())
         };
-        Cut { time, program: self.program.clone(), snapshots }.write(self.directory.path())?;
+        Cut { time, program: self.program.clone(), snapshots }.write(self.directory.location())?;
         let before = {
             let mut kept = self.kept.lock();
             kept.last_cut = Some(time);
             kept.limits.replace(limits)
         };
-        self.retire()?;
+        self.retire(time)?;
         if let Some(limits) = before {
             self.clean(limits)?;
         }
@@ -250,7 +254,7 @@ impl Keeper {
         for (time, changes) in self.logged.lock().iter() {
             for (operator, handle) in changes {
                 if kept.last_of(operator).is_none_or(|last| last.time < *time) {
-                    *sums.entry(operator.clone()).or_default() += cost(*handle);
+                    *sums.entry(operator.clone()).or_default() += self.cost(*handle);
                 }
             }
         }
@@ -304,44 +308,48 @@ impl Keeper {
         Limits { inputs: limits.inputs - self.graph.remember(), ..limits }
     }
 
-    /// Removes older checkpoint files than are kept, and the snapshots that none of those left speaks of.
-    fn retire(&self) -> Result<()> {
-        let dir = self.directory.path();
-        let times = Cut::list(dir).map_err(CheckpointError::io("list", dir))?;
+    /// Removes older checkpoint files than are kept, and the snapshots from before `time` that none of those left speaks
+    /// of. Later ones are of a process that has taken the directory over, if there are any.
+    fn retire(&self, time: Time) -> Result<()> {
+        let dir = self.directory.location();
+        let failed = |action| CheckpointError::io(action, dir.path());
+        let times = Cut::list(dir).map_err(failed("list"))?;
         let (old, retained) = times.split_at(times.len().saturating_sub(RETAINED));
-        let mut needed: BTreeSet<PathBuf> = BTreeSet::new();
+        let mut needed: BTreeSet<(String, String)> = BTreeSet::new();
         for time in retained {
             match Cut::read(dir, *time) {
                 Ok(cut) => needed.extend(cut.snapshots.into_iter().flat_map(|(operator, snapshots)| {
-                    let base = self.directory.state(&operator);
-                    snapshots.into_iter().map(move |snapshot| base.join(snapshot.dir))
+                    let operator = CheckpointDirectory::state_name(&operator);
+                    snapshots.into_iter().map(move |snapshot| (operator.clone(), snapshot.dir))
                 })),
                 // A file that cannot be read may speak of any snapshot.
                 Err(_) => return Ok(()),
             }
         }
         for time in old {
-            Cut::remove(dir, *time)
-                .map_err(CheckpointError::io("remove an old checkpoint file from", dir))?;
+            Cut::remove(dir, *time).map_err(failed("remove an old checkpoint file from"))?;
         }
-        for snapshot in self.snapshot_dirs()? {
-            if !needed.contains(&snapshot) {
-                dstreams_wal::remove_dir_all("snapshot", &snapshot)
-                    .map_err(CheckpointError::io("remove", &snapshot))?;
+        for (operator, name) in self.snapshots_before(time).map_err(failed("list the snapshots in"))? {
+            let snapshot = self.directory.states().join(&operator).join(&name);
+            if !needed.contains(&(operator, name)) {
+                let removed = snapshot.remove_dir_all("snapshot");
+                removed.map_err(CheckpointError::io("remove", snapshot.path()))?;
             }
         }
         Ok(())
     }
 
-    /// The directories of all snapshots.
-    fn snapshot_dirs(&self) -> Result<Vec<PathBuf>> {
+    /// The snapshots from before `time`, each with the directory of its operator.
+    fn snapshots_before(&self, time: Time) -> std::io::Result<Vec<(String, String)>> {
+        let is_old = |name: &str| {
+            let millis = name.strip_prefix("snapshot-").and_then(|millis| millis.parse().ok());
+            millis.is_some_and(|millis| Time::from_millis(millis) < time)
+        };
         let mut found = Vec::new();
-        for operator in list(&self.directory.states())? {
-            let snapshots = list(&operator)?;
-            found.extend(snapshots.into_iter().filter(|path| {
-                let name = path.file_name().and_then(|name| name.to_str());
-                name.is_some_and(|name| name.starts_with("snapshot-"))
-            }));
+        for operator in self.directory.states().list()? {
+            let names = self.directory.states().join(&operator.name).list()?.into_iter();
+            let old = names.map(|entry| entry.name).filter(|name| is_old(name));
+            found.extend(old.map(|name| (operator.name.clone(), name)));
         }
         Ok(found)
     }
@@ -357,38 +365,21 @@ impl Keeper {
         Ok(())
     }
 
+    /// What it takes to read changes again: the least is that of finding them, which is more where each batch has an
+    /// object of its own.
+    fn cost(&self, handle: Handle) -> u64 {
+        let least = if self.directory.location().is_local() { 4 << 10 } else { 256 << 10 };
+        u64::from(handle.length).max(least)
+    }
+
     /// Nothing is written from now on.
     pub(crate) fn close(&self) -> Result<()> {
         self.batches.close().and(self.changes.close())
     }
 }
 
-/// What it takes to read changes again: the least is that of finding them.
-fn cost(handle: Handle) -> u64 {
-    u64::from(handle.length).max(4096)
-}
-
 impl Kept {
-    /// The snapshots, each with its place in the directory of the operator.
-    fn movable(&self) -> BTreeMap<String, Vec<Snapshot>> {
-        let mut snapshots = self.snapshots.clone();
-        for snapshot in snapshots.values_mut().flatten() {
-            snapshot.dir = snapshot.dir.file_name().map(PathBuf::from).unwrap_or_default();
-        }
-        snapshots
-    }
-
     fn last_of(&self, operator: &str) -> Option<&Snapshot> {
         self.snapshots.get(operator).and_then(|snapshots| snapshots.last())
-    }
-}
-
-/// The paths in a directory; none if it does not exist.
-fn list(dir: &std::path::Path) -> Result<Vec<PathBuf>> {
-    let failed = || CheckpointError::io("list", dir);
-    match fs::read_dir(dir) {
-        Err(cause) if cause.kind() == std::io::ErrorKind::NotFound => Ok(Vec::new()),
-        Err(cause) => Err(failed()(cause)),
-        Ok(entries) => entries.map(|entry| entry.map(|entry| entry.path()).map_err(failed())).collect(),
     }
 }

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //! `CheckpointContents`: what a checkpoint directory holds, for people to read.
 
-use std::{fmt, fs, io, path::Path};
+use std::{fmt, io, path::Path};
 
-use dstreams_wal::Reader;
+use dstreams_wal::{Location, Reader};
 
 use super::{
     cut::Cut,
@@ -12,7 +12,9 @@ use super::{
     recovered::Recovered,
 };
 use crate::{
+    config::Config,
     error::{CheckpointError, Result},
+    storage::location,
     time::{Duration, Time},
 };
 
@@ -77,9 +79,19 @@ pub struct StateContents {
 impl CheckpointContents {
     /// Reads a directory, which may be in use, and changes nothing in it.
     pub fn read(dir: &Path) -> Result<Self> {
+        Self::read_from(&dir.into())
+    }
+
+    /// As [`read`](Self::read), of a directory that may be a URL for which a storage is [registered](crate::storage); the
+    /// configuration has its options.
+    pub fn read_with(dir: &str, config: &Config) -> Result<Self> {
+        Self::read_from(&location(dir, config)?)
+    }
+
+    fn read_from(dir: &Location) -> Result<Self> {
         let Some(application) = CheckpointDirectory::application(dir)? else {
             let problem = "it is not a checkpoint directory: it has no application.json".to_owned();
-            return Err(CheckpointError::Unreadable { dir: dir.to_owned(), problem }.into());
+            return Err(CheckpointError::Unreadable { dir: dir.path().to_owned(), problem }.into());
         };
         let records = Reader::new(CheckpointDirectory::batches(dir)).read_all()?;
         let found = Recovered::read(dir, records, |_, _| ())?;
@@ -92,7 +104,7 @@ impl CheckpointContents {
             states: Vec::new(),
             outputs: Vec::new(),
             files: files(dir)?,
-            parts: parts(dir).map_err(CheckpointError::io("list", dir))?,
+            parts: parts(dir).map_err(CheckpointError::io("list", dir.path()))?,
         };
         if let Some(found) = found {
             contents.take(found);
@@ -145,37 +157,15 @@ fn shown(shape: &Shape) -> String {
     format!("{} {{ {} }}", shape.name, fields.join(", "))
 }
 
-fn files(dir: &Path) -> Result<Vec<(Time, Option<String>)>> {
-    let times = Cut::list(dir).map_err(CheckpointError::io("list", dir))?;
+fn files(dir: &Location) -> Result<Vec<(Time, Option<String>)>> {
+    let times = Cut::list(dir).map_err(CheckpointError::io("list", dir.path()))?;
     Ok(times.into_iter().map(|time| (time, Cut::read(dir, time).err())).collect())
 }
 
 /// The parts of the directory and the bytes of all files in each.
-fn parts(dir: &Path) -> io::Result<Vec<(String, u64)>> {
-    let mut parts = Vec::new();
-    for entry in fs::read_dir(dir)? {
-        let entry = entry?;
-        if entry.file_type()?.is_dir() {
-            parts.push((entry.file_name().to_string_lossy().into_owned(), bytes(&entry.path())?));
-        }
-    }
-    parts.sort();
-    Ok(parts)
-}
-
-fn bytes(dir: &Path) -> io::Result<u64> {
-    let mut sum = 0;
-    for entry in fs::read_dir(dir)? {
-        let entry = entry?;
-        sum += match entry.metadata() {
-            Ok(metadata) if metadata.is_dir() => bytes(&entry.path())?,
-            Ok(metadata) => metadata.len(),
-            // A program that runs has removed it since.
-            Err(cause) if cause.kind() == io::ErrorKind::NotFound => 0,
-            Err(cause) => return Err(cause),
-        };
-    }
-    Ok(sum)
+fn parts(dir: &Location) -> io::Result<Vec<(String, u64)>> {
+    let dirs = dir.list()?.into_iter().filter(|entry| entry.bytes.is_none());
+    dirs.map(|entry| Ok((entry.name.clone(), dir.join(&entry.name).bytes()?))).collect()
 }
 
 impl fmt::Display for CheckpointContents {

@@ -3,12 +3,10 @@
 
 use std::{
     collections::BTreeMap,
-    fs,
     io::{self, Write as _},
-    path::{Path, PathBuf},
 };
 
-use dstreams_wal::WholeFile;
+use dstreams_wal::Location;
 use serde::{Deserialize, Serialize};
 
 use super::{durable::Snapshot, record::Program};
@@ -34,21 +32,22 @@ const PREFIX: &str = "checkpoint-";
 
 impl Cut {
     /// Writes the file, durably.
-    pub(crate) fn write(&self, dir: &Path) -> Result<()> {
+    pub(crate) fn write(&self, dir: &Location) -> Result<()> {
         let text = serde_json::to_string_pretty(self).map_err(Error::user)?;
         let path = path_of(dir, self.time);
-        let written = WholeFile::create("checkpoint", &path).and_then(|mut file| {
+        let written = path.create("checkpoint").and_then(|mut file| {
             writeln!(file, "{text}\n{SEAL}{:08x}", crc32fast::hash(text.as_bytes()))?;
             file.commit()
         });
-        written.map_err(CheckpointError::io("write", path))
+        written.map_err(CheckpointError::io("write", path.path()))
     }
 
     /// The file of a time.
-    pub(crate) fn read(dir: &Path, time: Time) -> Result<Self, String> {
+    pub(crate) fn read(dir: &Location, time: Time) -> Result<Self, String> {
         let path = path_of(dir, time);
-        let told = |cause: &dyn std::fmt::Display| format!("{}: {cause}", path.display());
-        let text = fs::read_to_string(&path).map_err(|cause| told(&cause))?;
+        let told = |cause: &dyn std::fmt::Display| format!("{path}: {cause}");
+        let bytes = path.read().map_err(|cause| told(&cause))?;
+        let text = String::from_utf8(bytes).map_err(|cause| told(&cause))?;
         let (json, seal) = text.rsplit_once(&format!("\n{SEAL}")).ok_or_else(|| told(&"it is cut off"))?;
         if seal.trim_end() != format!("{:08x}", crc32fast::hash(json.as_bytes())) {
             return Err(told(&"its checksum is wrong"));
@@ -57,38 +56,31 @@ impl Cut {
     }
 
     /// The times of the files in a directory, oldest first.
-    pub(crate) fn list(dir: &Path) -> io::Result<Vec<Time>> {
-        let mut times = Vec::new();
-        for entry in fs::read_dir(dir)? {
-            let entry = entry?;
-            let name = entry.file_name();
-            let millis =
-                name.to_str().and_then(|name| name.strip_prefix(PREFIX)).and_then(|ms| ms.parse().ok());
-            if let Some(millis) = millis
-                && entry.file_type()?.is_file()
-            {
-                times.push(Time::from_millis(millis));
-            }
-        }
+    pub(crate) fn list(dir: &Location) -> io::Result<Vec<Time>> {
+        let files = dir.list()?.into_iter().filter(|entry| entry.bytes.is_some());
+        let millis = files.filter_map(|file| file.name.strip_prefix(PREFIX)?.parse().ok());
+        let mut times: Vec<Time> = millis.map(Time::from_millis).collect();
         times.sort_unstable();
         Ok(times)
     }
 
     /// Removes the file of a time.
-    pub(crate) fn remove(dir: &Path, time: Time) -> io::Result<()> {
-        dstreams_wal::remove_file("checkpoint", &path_of(dir, time))
+    pub(crate) fn remove(dir: &Location, time: Time) -> io::Result<()> {
+        path_of(dir, time).remove("checkpoint")
     }
 }
 
 /// What the last line begins with, before the CRC-32 of those above it.
 const SEAL: &str = "crc32 ";
 
-fn path_of(dir: &Path, time: Time) -> PathBuf {
+fn path_of(dir: &Location, time: Time) -> Location {
     dir.join(format!("{PREFIX}{}", time.as_millis()))
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
     use crate::time::seconds;
 
@@ -107,25 +99,25 @@ mod tests {
     #[test]
     fn what_was_written_is_read() {
         let dir = tempfile::tempdir().expect("a directory");
-        cut().write(dir.path()).expect("there is room");
-        assert_eq!(Cut::read(dir.path(), cut().time), Ok(cut()));
+        cut().write(&dir.path().into()).expect("there is room");
+        assert_eq!(Cut::read(&dir.path().into(), cut().time), Ok(cut()));
     }
 
     #[test]
     fn damage_of_any_byte_is_noticed() {
         let dir = tempfile::tempdir().expect("a directory");
-        cut().write(dir.path()).expect("there is room");
-        let path = path_of(dir.path(), cut().time);
+        cut().write(&dir.path().into()).expect("there is room");
+        let path = dir.path().join("checkpoint-5000");
         let whole = fs::read(&path).expect("it is there");
         for length in 0..whole.len() - 1 {
             fs::write(&path, &whole[..length]).expect("there is room");
-            assert!(Cut::read(dir.path(), cut().time).is_err(), "cut off at {length}");
+            assert!(Cut::read(&dir.path().into(), cut().time).is_err(), "cut off at {length}");
         }
         for at in 0..whole.len() - 1 {
             let mut damaged = whole.clone();
             damaged[at] ^= 1;
             fs::write(&path, damaged).expect("there is room");
-            assert!(Cut::read(dir.path(), cut().time).is_err(), "byte {at}");
+            assert!(Cut::read(&dir.path().into(), cut().time).is_err(), "byte {at}");
         }
     }
 
@@ -136,6 +128,6 @@ mod tests {
         let dir = parent.path().join("checkpoint-01");
         fs::create_dir_all(dir.join("checkpoint-1000000000")).expect("a directory");
         fs::write(dir.join("this-is-matched-before-due-to-parent-path"), "").expect("there is room");
-        assert_eq!(Cut::list(&dir).expect("a listing"), []);
+        assert_eq!(Cut::list(&dir.into()).expect("a listing"), []);
     }
 }

@@ -4,11 +4,11 @@
 use std::{
     fmt::Write as _,
     fs::{self, File, OpenOptions, TryLockError},
-    io::{Read as _, Seek as _, Write as _},
-    path::{Path, PathBuf},
+    io::{self, Read as _, Seek as _, Write as _},
+    path::Path,
 };
 
-use dstreams_wal::{WholeFile, fault};
+use dstreams_wal::{Location, fault};
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -24,7 +24,7 @@ pub(crate) const FORMAT: u32 = 1;
 /// | name | what it holds |
 /// |---|---|
 /// | `application.json` | whose directory it is, and its format |
-/// | `lease` | locked by the process that works with it, and says which |
+/// | `lease` | locked by the process that works with it, and says which; on an object store it says so only |
 /// | `batches/` | the log of batches: planned, completed |
 /// | `changes/` | the log of what batches changed in states |
 /// | `state/<operator>/` | snapshots of the states of an operator, and its database if it has one |
@@ -32,8 +32,10 @@ pub(crate) const FORMAT: u32 = 1;
 /// | `checkpoint-<ms>` | which snapshots belong together, and what the program looked like |
 #[derive(Debug)]
 pub(crate) struct CheckpointDirectory {
-    path: PathBuf,
-    _lease: File,
+    location: Location,
+    application: String,
+    /// On an object store the logs keep others away.
+    _lease: Option<File>,
 }
 
 /// What `application.json` says.
@@ -48,41 +50,66 @@ pub(crate) struct Application {
 struct Holder {
     process: u32,
     application: String,
+    /// On an object store, by what number it is the owner of the logs.
+    #[serde(default)]
+    epoch: Option<i64>,
+    /// On an object store, the name of its machine.
+    #[serde(default)]
+    host: Option<String>,
 }
 
 impl CheckpointDirectory {
     /// Takes the directory for `application`, making it if it must.
-    pub(crate) fn open(path: &Path, application: &str) -> Result<Self> {
-        dstreams_wal::create_dir("checkpoint", path).map_err(CheckpointError::io("create", path))?;
-        let path = fs::canonicalize(path).map_err(CheckpointError::io("find", path))?;
-        let lease = lease(&path, application)?;
-        match Self::application(&path)? {
+    pub(crate) fn open(location: &Location, application: &str) -> Result<Self> {
+        let (location, lease) = match location.local_path() {
+            Some(path) => {
+                location.create_dir("checkpoint").map_err(CheckpointError::io("create", path))?;
+                let path = fs::canonicalize(path).map_err(CheckpointError::io("find", path))?;
+                let lease = lease(&path, application)?;
+                (Location::local(path), Some(lease))
+            }
+            None => (location.clone(), None),
+        };
+        match Self::application(&location)? {
             Some(theirs) if theirs.application != application => {
                 let ours = application.to_owned();
-                return Err(CheckpointError::OtherApplication {
-                    dir: path,
-                    theirs: theirs.application,
-                    ours,
-                }
-                .into());
+                let (dir, theirs) = (location.path().to_owned(), theirs.application);
+                return Err(CheckpointError::OtherApplication { dir, theirs, ours }.into());
             }
             Some(_) => {}
             None => {
                 let own = Application { format: FORMAT, application: application.to_owned() };
-                write_json(&path.join(APPLICATION), &own)?;
+                write_json(&location.join(APPLICATION), &own)?;
             }
         }
-        Ok(Self { path, _lease: lease })
+        Ok(Self { location, application: application.to_owned(), _lease: lease })
+    }
+
+    /// Makes this process the owner of all that is in the directory, where its logs and not the lease keep others away;
+    /// `epoch` is that of the log of batches. Says in the lease who it is.
+    pub(crate) fn own(&mut self, epoch: Option<i64>) -> Result<()> {
+        let Some(number) = epoch else { return Ok(()) };
+        self.location = self.location.clone().owned_in(epoch);
+        let (process, application) = (std::process::id(), self.application.clone());
+        let host = fs::read_to_string("/proc/sys/kernel/hostname").ok().map(|name| name.trim().to_owned());
+        write_json(&self.location.join(LEASE), &Holder { process, application, epoch: Some(number), host })
+    }
+
+    /// Who has the directory on an object store, as far as is known.
+    pub(crate) fn owner(&self) -> String {
+        let text = self.location.join(LEASE).read().unwrap_or_default();
+        shown_holder(&String::from_utf8_lossy(&text))
     }
 
     /// Whose directory it is; nothing for one that is not a checkpoint directory yet.
-    pub(crate) fn application(path: &Path) -> Result<Option<Application>> {
-        let file = path.join(APPLICATION);
-        let text = match fs::read(&file) {
+    pub(crate) fn application(dir: &Location) -> Result<Option<Application>> {
+        let file = dir.join(APPLICATION);
+        let text = match file.read() {
             Ok(text) => text,
-            Err(cause) if cause.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-            Err(cause) => return Err(CheckpointError::io("read", file)(cause)),
+            Err(cause) if cause.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(cause) => return Err(CheckpointError::io("read", file.path())(cause)),
         };
+        let path = dir.path();
         let found: Application =
             serde_json::from_slice(&text).map_err(|cause| CheckpointError::Unreadable {
                 dir: path.to_owned(),
@@ -95,41 +122,58 @@ impl CheckpointDirectory {
         Ok(Some(found))
     }
 
-    pub(crate) fn path(&self) -> &Path {
-        &self.path
+    pub(crate) fn location(&self) -> &Location {
+        &self.location
     }
 
-    /// The log of batches in the checkpoint directory `path`.
-    pub(crate) fn batches(path: &Path) -> PathBuf {
-        path.join("batches")
+    /// The log of batches in the checkpoint directory `dir`.
+    pub(crate) fn batches(dir: &Location) -> Location {
+        dir.join("batches")
     }
 
-    /// The log of changes in the checkpoint directory `path`.
-    pub(crate) fn changes(path: &Path) -> PathBuf {
-        path.join("changes")
+    /// The log of changes in the checkpoint directory `dir`.
+    pub(crate) fn changes(dir: &Location) -> Location {
+        dir.join("changes")
     }
 
     /// Where the operators with a state have theirs.
-    pub(crate) fn states(&self) -> PathBuf {
-        self.path.join("state")
+    pub(crate) fn states(&self) -> Location {
+        self.location.join("state")
     }
 
     /// The directory of an operator with a state.
-    pub(crate) fn state(&self, operator: &str) -> PathBuf {
+    pub(crate) fn state(&self, operator: &str) -> Location {
         self.states().join(file_name(operator))
     }
 
+    /// What the directory of an operator with a state is called.
+    pub(crate) fn state_name(operator: &str) -> String {
+        file_name(operator)
+    }
+
     /// The directory of a source.
-    pub(crate) fn input(&self, stream: StreamId) -> PathBuf {
-        self.path.join("inputs").join(stream.to_string())
+    pub(crate) fn input(&self, stream: StreamId) -> Location {
+        self.location.join("inputs").join(stream.to_string())
     }
 }
 
 const APPLICATION: &str = "application.json";
+const LEASE: &str = "lease";
+
+/// What a lease says, for people.
+fn shown_holder(text: &str) -> String {
+    serde_json::from_str::<Holder>(text).map_or_else(
+        |_| "another process".to_owned(),
+        |Holder { process, application, host, .. }| {
+            let host = host.map(|host| format!(" on {host}")).unwrap_or_default();
+            format!("process {process}{host} ({application})")
+        },
+    )
+}
 
 /// Locks the lease, and says in it who has it.
 fn lease(dir: &Path, application: &str) -> Result<File> {
-    let path = dir.join("lease");
+    let path = dir.join(LEASE);
     let mut file = OpenOptions::new()
         .create(true)
         .truncate(false)
@@ -143,15 +187,13 @@ fn lease(dir: &Path, application: &str) -> Result<File> {
             let mut text = String::new();
             // Whoever has it may be about to write this.
             let _ = file.read_to_string(&mut text);
-            let holder = serde_json::from_str::<Holder>(&text).map_or_else(
-                |_| "another process".to_owned(),
-                |Holder { process, application }| format!("process {process} ({application})"),
-            );
+            let holder = shown_holder(&text);
             return Err(CheckpointError::InUse { dir: dir.to_owned(), holder }.into());
         }
         Err(TryLockError::Error(cause)) => return Err(CheckpointError::io("lock", path)(cause)),
     }
-    let holder = Holder { process: std::process::id(), application: application.to_owned() };
+    let holder =
+        Holder { process: std::process::id(), application: application.to_owned(), epoch: None, host: None };
     let text = serde_json::to_vec(&holder).map_err(Error::user)?;
     let written = fault::pass("lease", "write", &path)
         .and_then(|()| file.set_len(0))
@@ -161,13 +203,13 @@ fn lease(dir: &Path, application: &str) -> Result<File> {
     Ok(file)
 }
 
-pub(super) fn write_json(path: &Path, value: &impl Serialize) -> Result<()> {
+fn write_json(file: &Location, value: &impl Serialize) -> Result<()> {
     let text = serde_json::to_vec_pretty(value).map_err(Error::user)?;
-    let written = WholeFile::create("checkpoint", path).and_then(|mut file| {
+    let written = file.create("checkpoint").and_then(|mut file| {
         file.write_all(&text)?;
         file.commit()
     });
-    written.map_err(CheckpointError::io("write", path))
+    written.map_err(CheckpointError::io("write", file.path()))
 }
 
 /// A name that any file system takes, and that no two ids share.
@@ -196,13 +238,15 @@ mod tests {
     #[test]
     fn a_directory_has_one_user_and_one_application() {
         let dir = tempfile::tempdir().expect("a directory");
-        let first = CheckpointDirectory::open(dir.path(), "orders").expect("it is free");
-        let second = CheckpointDirectory::open(dir.path(), "orders").expect_err("it is taken").to_string();
+        let first = CheckpointDirectory::open(&dir.path().into(), "orders").expect("it is free");
+        let second =
+            CheckpointDirectory::open(&dir.path().into(), "orders").expect_err("it is taken").to_string();
         assert!(second.contains(&format!("process {} (orders)", std::process::id())), "{second}");
         drop(first);
-        let other =
-            CheckpointDirectory::open(dir.path(), "payments").expect_err("it is another's").to_string();
+        let other = CheckpointDirectory::open(&dir.path().into(), "payments")
+            .expect_err("it is another's")
+            .to_string();
         assert!(other.contains("belongs to the application \"orders\""), "{other}");
-        CheckpointDirectory::open(dir.path(), "orders").expect("it is free again");
+        CheckpointDirectory::open(&dir.path().into(), "orders").expect("it is free again");
     }
 }

@@ -1,11 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //! `DurableState`: what outlives the process of an operator with a state, as the checkpoints see it.
 
-use std::{
-    collections::BTreeMap,
-    path::{Path, PathBuf},
-};
+use std::collections::BTreeMap;
 
+use dstreams_wal::Location;
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -40,7 +38,7 @@ pub(crate) trait DurableState: Send + Sync {
 
     /// Says, before anything else and before the first batch, that states are to be kept in a directory of their own.
     /// Without it nothing that is only for checkpoints is done.
-    fn attach(&self, dir: &Path) -> Result<()>;
+    fn attach(&self, dir: &Location) -> Result<()>;
 
     /// Puts the states there as they were after the last batch of `changes`, or as in the snapshot when that is later;
     /// called once after `attach` when there is something to restore.
@@ -101,9 +99,9 @@ pub(crate) struct Changes {
 pub(crate) struct Snapshot {
     /// The batch.
     pub(crate) time: Time,
-    /// The directory that holds nothing but this snapshot, `snapshot-<ms>` in the one of the operator. In a checkpoint
-    /// file it stands without what is above it, so that the whole can be moved.
-    pub(crate) dir: PathBuf,
+    /// The directory that holds nothing but this snapshot, `snapshot-<ms>` in the one of the operator, without what is
+    /// above it, so that the whole can be moved.
+    pub(crate) dir: String,
     /// The number of keys.
     pub(crate) keys: u64,
     /// Bytes of the files.

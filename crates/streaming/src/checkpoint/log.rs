@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //! `TimedLog`: a write ahead log whose records belong to batches, and go when no later start can need their batch.
 
-use std::{collections::BTreeMap, path::Path, time::Duration};
+use std::{collections::BTreeMap, path::Path};
 
 use dstreams_rdd::codec::{Compression, decode_chunk, encode_chunk};
-use dstreams_wal::{Handle, Options, Reader, Segment, Writer};
+use dstreams_wal::{Handle, Location, Options, Reader, Segment, Writer};
 use parking_lot::Mutex;
 use serde::{Serialize, de::DeserializeOwned};
 
@@ -23,18 +23,22 @@ pub(crate) struct TimedLog {
 
 impl TimedLog {
     /// Opens the log in `dir`; what a crash left unfinished at its end is cut off and logged.
-    pub(crate) fn open(
-        dir: &Path,
-        place: &'static str,
-        rolling: Duration,
-        max_failures: usize,
-    ) -> Result<Self> {
-        let options = Options { place, rolling_interval: rolling, max_failures, ..Options::default() };
+    pub(crate) fn open(dir: &Location, options: Options) -> Result<Self> {
         let writer = Writer::open(dir, options)?;
         for torn in writer.torn() {
             tracing::info!(file = %torn.file.display(), offset = torn.offset, bytes = torn.bytes, "an unfinished write was cut off");
         }
         Ok(Self { writer, reader: Reader::new(dir), segments: Mutex::default() })
+    }
+
+    /// By what number this process is the owner of the logs, on an object store.
+    pub(crate) fn epoch(&self) -> Option<i64> {
+        self.writer.epoch()
+    }
+
+    /// Fails when another process has taken the log over.
+    pub(crate) fn check_owner(&self) -> Result<()> {
+        Ok(self.writer.check_owner()?)
     }
 
     /// Adds records of the batch at `time`, durably: all with one sync.

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 //! `Recovered`: what earlier processes left in a checkpoint directory, read back.
 
-use std::{collections::BTreeMap, io, path::Path};
+use std::collections::BTreeMap;
 
-use dstreams_wal::{Handle, Records, Segment};
+use dstreams_wal::{Handle, Location, Records, Segment};
 
 use super::{
-    cut::Cut,
+    cut::{Cut, RETAINED},
     durable::Snapshot,
     log::decode,
     record::{BatchRecord, Program},
@@ -40,7 +40,7 @@ impl Recovered {
     /// Reads the checkpoint files and the log of batches of a directory; nothing where no process has ever begun.
     /// `place` hears in which segment each record is.
     pub(crate) fn read(
-        dir: &Path,
+        dir: &Location,
         records: Records,
         mut place: impl FnMut(Time, Segment),
     ) -> Result<Option<Self>> {
@@ -49,7 +49,7 @@ impl Recovered {
         for record in records {
             let record = record?;
             let segment = record.handle.segment;
-            let record: BatchRecord = decode(&record.bytes, dir)?;
+            let record: BatchRecord = decode(&record.bytes, dir.path())?;
             place(record.time(), segment);
             reader.take(record);
         }
@@ -58,7 +58,7 @@ impl Recovered {
                 "no checkpoint file is readable ({}), and the log no longer reaches back to the start; put a copy of a checkpoint file back, or begin anew in another directory",
                 damaged.join("; ")
             );
-            return Err(CheckpointError::Unreadable { dir: dir.to_owned(), problem }.into());
+            return Err(CheckpointError::Unreadable { dir: dir.path().to_owned(), problem }.into());
         }
         let cut_time = cut.as_ref().map(|cut| cut.time);
         let (cut_program, snapshots) =
@@ -84,14 +84,12 @@ impl Recovered {
     }
 }
 
-/// The newest checkpoint file that can be read, and why newer ones cannot.
-fn newest_cut(dir: &Path) -> Result<(Option<Cut>, Vec<String>)> {
-    let times = match Cut::list(dir) {
-        Err(cause) if cause.kind() == io::ErrorKind::NotFound => Vec::new(),
-        listed => listed.map_err(CheckpointError::io("list", dir))?,
-    };
+/// The newest checkpoint file that can be read, and why newer ones cannot. Those before the last two are not looked at:
+/// the logs need not reach back to them.
+fn newest_cut(dir: &Location) -> Result<(Option<Cut>, Vec<String>)> {
+    let times = Cut::list(dir).map_err(CheckpointError::io("list", dir.path()))?;
     let mut damaged = Vec::new();
-    for time in times.into_iter().rev() {
+    for time in times.into_iter().rev().take(RETAINED) {
         match Cut::read(dir, time) {
             Ok(cut) => return Ok((Some(cut), damaged)),
             Err(reason) => damaged.push(reason),

@@ -59,8 +59,14 @@ struct Assigned {
     origin: Origin,
 }
 
-/// Keys under this prefix belong to the user's program: any name, any text.
-const FREE_PREFIX: &str = "app.";
+/// Keys under these prefixes are not in the table: they belong to the user's program, to its metrics or to an object
+/// store. Any name, any text.
+const FREE_PREFIXES: [&str; 3] = ["app.", "spark.metrics.conf.", crate::storage::OPTIONS];
+
+/// Whose key it is, for one that is not in the table.
+fn free_prefix(key: &str) -> Option<&'static str> {
+    FREE_PREFIXES.into_iter().find(|prefix| key.len() > prefix.len() && key.starts_with(prefix))
+}
 
 impl Config {
     /// The defaults.
@@ -81,6 +87,20 @@ impl Config {
         set.or_else(|| table::find(key).and_then(Entry::default_text))
     }
 
+    /// The keys that begin with `prefix` and were set, with their texts as they are, secrets among them.
+    ///
+    /// ```
+    /// # use dstreams_streaming::Config;
+    /// let mut config = Config::default();
+    /// config.set("app.colour", "red")?;
+    /// assert_eq!(config.below("app.").collect::<Vec<_>>(), [("app.colour", "red")]);
+    /// # Ok::<(), dstreams_streaming::config::ConfigError>(())
+    /// ```
+    pub fn below<'c>(&'c self, prefix: &'c str) -> impl Iterator<Item = (&'c str, &'c str)> {
+        let set = self.values.iter().filter(move |(key, _)| key.starts_with(prefix));
+        set.map(|(key, assigned)| (key.as_str(), assigned.text.as_str()))
+    }
+
     /// Sets a key from within the program, the strongest layer.
     pub fn set(&mut self, key: &str, text: &str) -> Result<(), ConfigError> {
         self.assign(key, text, Origin::Program)
@@ -98,17 +118,22 @@ impl Config {
     /// Reads a properties file; the form of `spark-defaults.conf` is the same grammar.
     pub fn load_file(&mut self, path: impl AsRef<Path>) -> Result<(), ConfigError> {
         let path = path.as_ref();
-        let text = fs::read_to_string(path)
-            .map_err(|source| ConfigError::Unreadable { path: path.to_owned(), source })?;
-        let assignments = properties::parse(&text).map_err(|error| ConfigError::Syntax {
-            path: path.to_owned(),
-            line: error.line,
-            problem: error.problem,
-        })?;
-        for properties::Assignment { line, key, value } in assignments {
+        for properties::Assignment { line, key, value } in assignments(path)? {
             self.assign(&key, &value, Origin::File { path: path.to_owned(), line })?;
         }
         Ok(())
+    }
+
+    /// The keys and values of a properties file that is none of a program, such as one of metrics.
+    pub fn read_properties(path: impl AsRef<Path>) -> Result<Vec<(String, String)>, ConfigError> {
+        let assignments = assignments(path.as_ref())?;
+        Ok(assignments.into_iter().map(|assignment| (assignment.key, assignment.value)).collect())
+    }
+
+    /// The keys that were set under a prefix, without it, and their values.
+    pub fn under<'a>(&'a self, prefix: &'a str) -> impl Iterator<Item = (&'a str, &'a str)> {
+        let set = self.values.iter();
+        set.filter_map(move |(key, set)| Some((key.strip_prefix(prefix)?, set.text.as_str())))
     }
 
     /// Takes what is configured through environment variables, usually those of `std::env::vars_os()`.
@@ -149,10 +174,12 @@ impl Config {
                 meaning: entry.meaning(),
             },
         });
-        let own = self.values.iter().filter(|(key, _)| key.starts_with(FREE_PREFIX));
-        known
-            .chain(own.map(|(key, assigned)| Explained::new(key, assigned, "A key of the program.")))
-            .collect()
+        let own = self.values.iter().filter(|(key, _)| table::find(key).is_none());
+        let meaning = |key: &str| match free_prefix(key) {
+            Some(crate::storage::OPTIONS) => "An option of the object store.",
+            _ => "A key of the program.",
+        };
+        known.chain(own.map(|(key, assigned)| Explained::new(key, assigned, meaning(key)))).collect()
     }
 
     fn assign(&mut self, key: &str, text: &str, origin: Origin) -> Result<(), ConfigError> {
@@ -175,10 +202,10 @@ impl Config {
             if let Some(feature) = planned::feature(key) {
                 self.warn(Warning::NotYet { key: key.to_owned(), origin: origin.clone(), feature });
             }
-        } else if let Some(reason) = ignored::reason(key) {
+        } else if let Some(reason) = ignored::reason(key).filter(|_| free_prefix(key).is_none()) {
             self.warn(Warning::Ignored { key: key.to_owned(), origin, reason });
             return Ok(());
-        } else if key.strip_prefix(FREE_PREFIX).is_none_or(str::is_empty) {
+        } else if free_prefix(key).is_none() {
             let nearest = nearest::nearest(key, table::names());
             return Err(ConfigError::UnknownKey { key: key.to_owned(), origin, nearest });
         }
@@ -201,6 +228,17 @@ impl fmt::Debug for Config {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_map().entries(self.values.iter().map(|(key, set)| (key, shown(key, &set.text)))).finish()
     }
+}
+
+/// The lines of a properties file.
+fn assignments(path: &Path) -> Result<Vec<properties::Assignment>, ConfigError> {
+    let text = fs::read_to_string(path)
+        .map_err(|source| ConfigError::Unreadable { path: path.to_owned(), source })?;
+    properties::parse(&text).map_err(|error| ConfigError::Syntax {
+        path: path.to_owned(),
+        line: error.line,
+        problem: error.problem,
+    })
 }
 
 /// One row of [`Config::explain`].
@@ -229,7 +267,7 @@ impl Explained {
 
 /// A value as it may be shown: secrets are masked.
 fn shown(key: &str, text: &str) -> String {
-    const SECRET: [&str; 5] = ["password", "secret", "token", "accesskey", "access.key"];
+    const SECRET: [&str; 6] = ["password", "secret", "token", "accesskey", "access.key", "access_key"];
     let key = key.to_ascii_lowercase();
     if SECRET.iter().any(|word| key.contains(word)) { "********".to_owned() } else { text.to_owned() }
 }

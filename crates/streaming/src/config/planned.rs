@@ -10,11 +10,7 @@ pub(super) fn feature(key: &str) -> Option<&'static str> {
 
 /// A name stands for the key itself and for all keys below it.
 pub(super) const PLANNED: &[(&str, &str)] = &[
-    ("spark.metrics.namespace", "metrics"),
-    ("spark.network.timeout", "Kafka sources"),
     ("spark.streaming.dynamicAllocation", "executors on other machines"),
-    ("spark.streaming.kafka", "Kafka sources"),
     ("spark.streaming.kinesis", "Kinesis sources"),
-    ("spark.streaming.ui", "web page"),
-    ("spark.ui", "web page"),
+    ("spark.ui.prometheus", "executors on other machines"),
 ];

@@ -74,6 +74,8 @@ table! {
             "Length of a batch, for a program that does not set its own.";
         CHECKPOINT_DIRECTORY: Option<String>, "spark.streaming.checkpoint.directory", TextForm::Any, unset_means "no checkpoints",
             "Where checkpoints are kept, and where a start goes on that an earlier process left off; required by streams with state.";
+        OBJECT_STORE_GIVE_UP_AFTER: Duration, "dstreams.objectStore.giveUpAfter", MILLIS, default_to "10m",
+            "How long a checkpoint directory on an object store is waited for that has stopped to answer, before the batch fails that needs it.";
         RECOVERY_MODE: String, "dstreams.recovery.mode", TextForm::OneOf(&["recover", "explain"]), default_to "recover",
             "What a start does with the checkpoint directory: `recover` goes on from it; `explain` says what would be kept, migrated, dropped or begun anew, and ends.";
         MISSED_BATCHES: String, "dstreams.recovery.missedBatches", TextForm::OneOf(&["generate", "skip"]), default_to "generate",
@@ -101,7 +103,7 @@ table! {
         MEMORY_BUDGET: ByteSize, "dstreams.memory.budget", Above(ByteSize::from_bytes(0)), default_to "256m",
             "What cached blocks, received blocks and shuffles may hold in memory together before they spill to disk.";
         LOCAL_DIR: Option<String>, "spark.local.dir", TextForm::Any, unset_means "the temporary directory of the system",
-            "Directory for what is spilled.";
+            "Directory for what is spilled, and for databases of states whose checkpoint directory is on an object store.";
         TASK_MAX_FAILURES: Option<usize>, "spark.task.maxFailures", AtLeast(1), unset_means "1 with `local[n]`, f with `local[n,f]`, 4 on a cluster",
             "How often a task may fail before its batch does.";
         STAGE_MAX_CONSECUTIVE_ATTEMPTS: usize, "spark.stage.maxConsecutiveAttempts", AtLeast(1), default_to "4",
@@ -115,7 +117,7 @@ table! {
     }
     "States" {
         STATE_STORE: String, "dstreams.state.store", TextForm::OneOf(&["memory", "disk"]), default_to "memory",
-            "Where `map_with_state` has its states: in memory, or in a database in the checkpoint directory for those that do not fit.";
+            "Where `map_with_state` has its states: in memory, or in a database for those that do not fit: in the checkpoint directory, or below `spark.local.dir` where that is on an object store.";
         STATE_MEMORY_BUDGET: ByteSize, "dstreams.state.memoryBudget", AtLeast(ByteSize::from_bytes(8 << 20)), default_to "128m",
             "What each stream with states on disk may take for caches and buffers, apart from the keys of the batches being processed.";
     }
@@ -187,17 +189,31 @@ table! {
         KAFKA_MAX_RATE_PER_PARTITION: i64, "spark.streaming.kafka.maxRatePerPartition", AtLeast(0), default_to "0",
             "Records per second that are read from each partition; 0 is unlimited.";
         KAFKA_MIN_RATE_PER_PARTITION: i64, "spark.streaming.kafka.minRatePerPartition", AtLeast(0), default_to "1",
-            "Records per second that backpressure leaves to each partition.";
-        KAFKA_POLL_TIMEOUT: Option<Duration>, "spark.streaming.kafka.consumer.poll.ms", MILLIS_ABOVE_ZERO, unset_means "spark.network.timeout",
-            "How long a task waits for the records of its offsets.";
-        NETWORK_TIMEOUT: Duration, "spark.network.timeout", SECONDS_ABOVE_ZERO, default_to "120s",
+            "Records of each batch that limits leave to each partition.";
+        KAFKA_POLL_TIMEOUT: Option<Duration>, "spark.streaming.kafka.consumer.poll.ms", MILLIS_ABOVE_ZERO, unset_means "spark.network.timeout if that is set, else for ever",
+            "How long a task waits for the next records of its offsets before it fails.";
+        NETWORK_TIMEOUT: Option<Duration>, "spark.network.timeout", SECONDS_ABOVE_ZERO, unset_means "for ever",
             "How long network operations wait that have no limit of their own.";
         KAFKA_CONSUMER_CACHE_ENABLED: bool, "spark.streaming.kafka.consumer.cache.enabled", (), default_to "true",
             "Whether consumers are kept from batch to batch.";
         KAFKA_CONSUMER_CACHE_MAX_CAPACITY: usize, "spark.streaming.kafka.consumer.cache.maxCapacity", AtLeast(1), default_to "64",
             "How many consumers a process keeps.";
-        KAFKA_ALLOW_NON_CONSECUTIVE_OFFSETS: bool, "spark.streaming.kafka.allowNonConsecutiveOffsets", (), default_to "false",
-            "Whether offsets may have gaps, as in compacted topics.";
+        KAFKA_MAX_RECORDS_PER_BATCH: Option<i64>, "dstreams.kafka.maxRecordsPerBatch", AtLeast(1), unset_means "unlimited",
+            "Records that a batch takes of a Kafka stream, shared out to its partitions by what waits there.";
+        KAFKA_MAX_BYTES_PER_BATCH: Option<ByteSize>, "dstreams.kafka.maxBytesPerBatch", Above(ByteSize::from_bytes(0)), unset_means "unlimited",
+            "About how many bytes of keys and values a batch takes of a Kafka stream, by the mean size of the records read so far; 1k each before there are any.";
+        KAFKA_MAX_RECORDS_PER_TASK: Option<i64>, "dstreams.kafka.maxRecordsPerTask", AtLeast(1), unset_means "one task per Kafka partition",
+            "A partition of which a batch takes more records is read by several tasks.";
+        KAFKA_FAIL_ON_DATA_LOSS: bool, "dstreams.kafka.failOnDataLoss", (), default_to "true",
+            "Whether records that Kafka has removed before they were read fail the batch; else the gap is counted, with a warning, and the stream goes on after it.";
+        KAFKA_COMMIT_OFFSETS: bool, "dstreams.kafka.commitOffsets", (), default_to "true",
+            "Whether the offsets of each complete batch are committed to the group of the stream, if it has one.";
+        KAFKA_REQUEST_TIMEOUT: Duration, "dstreams.kafka.requestTimeout", MILLIS_ABOVE_ZERO, default_to "10s",
+            "How long the making of a batch waits for the brokers before it goes on with what was known before.";
+        KAFKA_METADATA_INTERVAL: Duration, "dstreams.kafka.metadataInterval", MILLIS, default_to "10s",
+            "How often a Kafka stream looks for new topics and partitions.";
+        KAFKA_PREFETCH_MEMORY: ByteSize, "dstreams.kafka.prefetchMemory", AtLeast(ByteSize::from_bytes(1 << 20)), default_to "64m",
+            "What the consumers of a Kafka stream may hold of records that no task has asked for yet.";
         KINESIS_RETRY_MAX_ATTEMPTS: usize, "spark.streaming.kinesis.retry.maxAttempts", AtLeast(1), default_to "3",
             "How often a read of a sequence number range is tried.";
         KINESIS_RETRY_WAIT_TIME: Duration, "spark.streaming.kinesis.retry.waitTime", MILLIS, default_to "100ms",
@@ -272,6 +288,12 @@ table! {
             "Whether the web UI and the REST interface are served.";
         UI_PORT: u16, "spark.ui.port", Bound::None, default_to "4040",
             "Port of the web UI; the next free one is taken, 0 takes any.";
+        UI_ADDRESS: String, "dstreams.ui.address", TextForm::Any, default_to "127.0.0.1",
+            "The IP address that the web UI listens on. Another one than that of this machine itself needs a token.";
+        UI_TOKEN: Option<String>, "dstreams.ui.token", TextForm::Any, unset_means "no token",
+            "What a request must bring: `Authorization: Bearer TOKEN`, or `?token=TOKEN` once in a browser.";
+        PORT_MAX_RETRIES: usize, "spark.port.maxRetries", AtLeast(0), default_to "16",
+            "How many ports after `spark.ui.port` are tried when that is taken.";
         UI_RETAINED_BATCHES: usize, "spark.streaming.ui.retainedBatches", AtLeast(1), default_to "1000",
             "How many completed batches are remembered for UI and REST.";
         UI_RETAINED_JOBS: usize, "spark.ui.retainedJobs", AtLeast(1), default_to "1000",
@@ -282,5 +304,13 @@ table! {
             "Whether the numbers of executors are served in the text format of Prometheus.";
         METRICS_NAMESPACE: Option<String>, "spark.metrics.namespace", TextForm::Any, unset_means "the application id",
             "First part of the name of each metric.";
+        METRICS_CONF: Option<String>, "spark.metrics.conf", TextForm::Any, unset_means "no file",
+            "A file of the form of metrics.properties, which says where metrics are reported. Its keys may also be given under `spark.metrics.conf.`, such as `spark.metrics.conf.*.sink.csv.class`.";
+        EVENT_LOG_ENABLED: bool, "spark.eventLog.enabled", (), default_to "false",
+            "Whether what pages and REST show is also kept on disk, for `dstreams history`.";
+        EVENT_LOG_DIR: String, "spark.eventLog.dir", TextForm::Any, default_to "/tmp/dstreams-events",
+            "The directory that holds a directory per run of an application.";
+        EVENT_LOG_MAX_SIZE: ByteSize, "dstreams.eventLog.maxSize", AtLeast(ByteSize::from_bytes(1 << 20)), default_to "256m",
+            "How much one run keeps on disk; beyond that its oldest batches go.";
     }
 }

@@ -7,7 +7,7 @@ use parking_lot::Mutex;
 
 use super::{
     Inner, StreamingContext,
-    recovery::{Opened, Schedule, ToDo, checkpoint_path},
+    recovery::{self, Opened, Schedule, ToDo},
     stop::stop_keeping,
 };
 use crate::{
@@ -76,16 +76,7 @@ impl StreamingContext {
     /// What a start would make of what is in the checkpoint directory; nothing where there is nothing, or no directory.
     /// Nothing is changed there, and the context cannot be started afterwards.
     pub fn explain_recovery(&self) -> Result<Option<RecoveryReport>> {
-        let scope = &self.inner.scope;
-        let Some(dir) = self.checkpoint_directory() else { return Ok(None) };
-        if !checkpoint_path(&dir)?.exists() {
-            return Ok(None);
-        }
-        let opened = Opened::open(&dir, scope.config())?;
-        let schedule = opened.schedule(scope.clock().now(), scope.interval())?;
-        let settings = GraphSettings { zero: schedule.zero, remember: None, has_checkpoint_dir: true };
-        let graph = RunningGraph::start(scope, &settings)?;
-        opened.report(scope, &graph, schedule.zero)
+        self.checkpoint_directory().map_or(Ok(None), |dir| recovery::explain(&dir, &self.inner.scope))
     }
 
     /// Blocks until the context is stopped, or until a batch, a source or the generator fails: then returns that
@@ -154,8 +145,8 @@ impl Inner {
         let to_do = opened.map(|opened| opened.restore(scope, &graph, schedule)).transpose()?;
         scope.bus().start()?;
         let mailbox = Mailbox::new();
-        let keeping = to_do.as_ref().map(|to_do| self.keep(to_do, &mailbox)).transpose()?;
-        let runner = Arc::new(self.start_runner(&mailbox, keeping.as_ref())?);
+        let keeping = to_do.as_ref().map(|to_do| self.keep(&graph, to_do, &mailbox)).transpose()?;
+        let runner = Arc::new(self.start_runner(&graph, &mailbox, keeping.as_ref())?);
         if let Some(ToDo { pending, missed, report, .. }) = to_do {
             if let Some(report) = report {
                 if report.completed > schedule.zero {
@@ -202,18 +193,25 @@ impl Inner {
     }
 
     /// Starts what makes batches durable.
-    fn keep(&self, to_do: &ToDo, mailbox: &Mailbox) -> Result<Keeping> {
-        let completed = mailbox.sender.clone();
+    fn keep(&self, graph: &Arc<RunningGraph>, to_do: &ToDo, mailbox: &Mailbox) -> Result<Keeping> {
+        let (completed, graph) = (mailbox.sender.clone(), Arc::clone(graph));
         let committer =
             Committer::start(&self.scope, &to_do.keeper, &self.progress, &self.tally, move |time| {
+                graph.completed(time);
                 // After the generator has stopped there is nothing left to forget.
                 let _ = completed.send(Message::Completed(time));
             })?;
         Ok(Keeping { keeper: Arc::clone(&to_do.keeper), committer: Arc::new(committer) })
     }
 
-    fn start_runner(&self, mailbox: &Mailbox, keeping: Option<&Keeping>) -> Result<Runner> {
+    fn start_runner(
+        &self,
+        graph: &Arc<RunningGraph>,
+        mailbox: &Mailbox,
+        keeping: Option<&Keeping>,
+    ) -> Result<Runner> {
         let (completed, progress) = (mailbox.sender.clone(), Arc::clone(&self.progress));
+        let graph = Arc::clone(graph);
         let committer = keeping.map(|keeping| Arc::clone(&keeping.committer));
         let (scope, tally) = (Arc::clone(&self.scope), Arc::clone(&self.tally));
         Runner::start(
@@ -225,8 +223,12 @@ impl Inner {
                 if let Some(committer) = &committer {
                     committer.ended(time, outcome);
                 } else {
-                    if outcome == Outcome::Done {
-                        committed(&scope, &tally, time);
+                    match outcome {
+                        Outcome::Done => {
+                            committed(&scope, &tally, time);
+                            graph.completed(time);
+                        }
+                        Outcome::Failed => graph.failed(time),
                     }
                     // After the generator has stopped there is nothing left to forget.
                     let _ = completed.send(Message::Completed(time));

@@ -7,15 +7,13 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use dstreams_wal::WholeFile;
-
-use super::{StreamingContext, recovery::checkpoint_path};
+use super::StreamingContext;
 use crate::{
     clock::{StopFlag, Waited},
-    config::keys,
+    config::{Config, keys},
     error::{Error, Result},
     event::ShutdownReport,
-    local_path::local_path,
+    storage::{Location, location},
 };
 
 /// The marker files of an application while it runs. The threads that look at them end when this is dropped.
@@ -26,12 +24,12 @@ pub(super) struct Markers {
     done: StopFlag,
 }
 
-/// A file that is there or not.
-#[derive(Debug, Clone)]
+/// A file or an object that is there or not.
+#[derive(Clone)]
 struct Marker {
     /// As it is configured.
     name: String,
-    path: PathBuf,
+    at: Location,
 }
 
 /// What the file that has stopped an application is called afterwards, when all that was received has been processed;
@@ -43,9 +41,12 @@ impl Markers {
     /// The markers that the configuration names. The one that is to be deleted is put there now.
     pub(super) fn of(ssc: &StreamingContext) -> Result<Self> {
         let config = ssc.config();
-        let marker = |name: Option<String>| name.map(Marker::new).transpose();
+        let marker = |name: Option<String>| name.map(|name| Marker::new(name, config)).transpose();
         let placed = marker(config.get(&keys::MARKER_PLACED))?;
         let deleted = marker(config.get(&keys::MARKER_DELETED))?;
+        if placed.is_some() && config.get(&keys::SET_CHECKPOINTS_ASIDE) {
+            local_checkpoints(ssc)?;
+        }
         if let Some(deleted) = &deleted {
             let application = config.get(&keys::APP_NAME).unwrap_or_default();
             let text = format!(
@@ -87,17 +88,16 @@ impl Markers {
             self.set_checkpoints_aside(&report)?;
         }
         let suffix = if report.finished { COMPLETED } else { INCOMPLETE };
-        let left = Marker::new(format!("{}.{suffix}", placed.name))?;
+        let left = Marker::new(format!("{}.{suffix}", placed.name), self.ssc.config())?;
         left.put(&report.to_string()).map_err(|cause| left.error("put there", &cause))?;
         placed.remove().map_err(|cause| placed.error("remove", &cause))
     }
 
     fn set_checkpoints_aside(&self, report: &ShutdownReport) -> Result<()> {
-        let Some(dir) = self.ssc.checkpoint_directory() else { return Ok(()) };
-        let dir = checkpoint_path(&dir)?;
-        let mut aside = dir.to_owned().into_os_string();
+        let Some(dir) = local_checkpoints(&self.ssc)? else { return Ok(()) };
+        let mut aside = dir.clone().into_os_string();
         aside.push(format!(".{}", report.time.as_millis()));
-        rename(dir, Path::new(&aside)).map_err(|cause| {
+        rename(&dir, Path::new(&aside)).map_err(|cause| {
             Error::user(format!(
                 "the checkpoint directory {} cannot be set aside: {cause}; move it by hand before the next start",
                 dir.display()
@@ -115,27 +115,23 @@ impl Drop for Markers {
 }
 
 impl Marker {
-    fn new(name: String) -> Result<Self> {
-        let path = local_path(&name).map(PathBuf::from).map_err(|scheme| {
-            Error::IllegalArgument(format!(
-                "{name} cannot be a marker file: it must be on a local or network file system, not {scheme}:"
-            ))
-        })?;
-        Ok(Self { name, path })
+    fn new(name: String, config: &Config) -> Result<Self> {
+        let at = location(&name, config)?;
+        Ok(Self { name, at })
     }
 
     fn exists(&self) -> io::Result<bool> {
-        self.path.try_exists()
+        self.at.exists()
     }
 
     fn put(&self, text: &str) -> io::Result<()> {
-        let mut file = WholeFile::create("marker", &self.path)?;
+        let mut file = self.at.create("marker")?;
         file.write_all(text.as_bytes())?;
         file.commit()
     }
 
     fn remove(&self) -> io::Result<()> {
-        match dstreams_wal::remove_file("marker", &self.path) {
+        match self.at.remove("marker") {
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
             removed => removed,
         }
@@ -174,6 +170,18 @@ impl Marker {
         if let Err(error) = ssc.stop_gracefully(&reason) {
             tracing::error!(%error, "cannot stop");
         }
+    }
+}
+
+/// The checkpoint directory, if there is one. On an object store nothing can be renamed.
+fn local_checkpoints(ssc: &StreamingContext) -> Result<Option<PathBuf>> {
+    let Some(dir) = ssc.checkpoint_directory() else { return Ok(None) };
+    match location(&dir, ssc.config())?.local_path() {
+        Some(path) => Ok(Some(path.to_owned())),
+        None => Err(Error::IllegalArgument(format!(
+            "{} needs a checkpoint directory that can be renamed, which {dir} is not: unset it, and give the next version of the program another directory",
+            keys::SET_CHECKPOINTS_ASIDE.name()
+        ))),
     }
 }
 

@@ -124,6 +124,11 @@ impl StreamingContext {
         self.inner.scope.rdd_context()
     }
 
+    /// The clock that it takes its time from.
+    pub fn clock(&self) -> &Arc<dyn Clock> {
+        self.inner.scope.clock()
+    }
+
     /// Its configuration.
     pub fn config(&self) -> &Config {
         self.inner.scope.config()
@@ -152,7 +157,7 @@ impl StreamingContext {
         Ok(())
     }
 
-    /// Sets the checkpoint directory, which streams with state require. The start goes on with what an earlier process
+    /// Sets the checkpoint directory, a path or a URL, which streams with state require. The start goes on with what an earlier process
     /// of the same application left there, and otherwise begins: see [`get_or_create`].
     pub fn checkpoint(&self, directory: impl Into<String>) {
         self.inner.settings.lock().checkpoint_dir = Some(directory.into());

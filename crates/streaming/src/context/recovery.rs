@@ -3,9 +3,10 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    path::Path,
     sync::Arc,
 };
+
+use dstreams_wal::{Location, Options, Reader};
 
 use crate::{
     batch::keeper::Keeper,
@@ -16,9 +17,9 @@ use crate::{
     config::{Config, keys},
     dstream::scope::Scope,
     error::{CheckpointError, Error, Result},
-    graph::RunningGraph,
+    graph::{GraphSettings, RunningGraph},
     input::{Batch, StreamId},
-    local_path::local_path,
+    storage::location,
     time::{Duration, Time},
 };
 
@@ -53,14 +54,19 @@ impl Opened {
     /// Takes the directory and reads what is in it.
     pub(super) fn open(dir: &str, config: &Config) -> Result<Self> {
         let application = config.get(&keys::APP_NAME).unwrap_or_default();
-        let directory = CheckpointDirectory::open(checkpoint_path(dir)?, &application)?;
-        let rolling = config.get(&keys::DRIVER_LOG_ROLLING_INTERVAL).to_std();
-        let failures = config.get(&keys::DRIVER_LOG_MAX_FAILURES);
-        let batches = CheckpointDirectory::batches(directory.path());
-        let batches = TimedLog::open(&batches, "batches", rolling, failures)?;
-        let changes = CheckpointDirectory::changes(directory.path());
-        let changes = TimedLog::open(&changes, "changes", rolling, failures)?;
-        let found = Recovered::read(directory.path(), batches.read_all()?, |time, segment| {
+        let mut directory = CheckpointDirectory::open(&location(dir, config)?, &application)?;
+        let options = |place| Options {
+            place,
+            rolling_interval: config.get(&keys::DRIVER_LOG_ROLLING_INTERVAL).to_std(),
+            max_failures: config.get(&keys::DRIVER_LOG_MAX_FAILURES),
+            ..Options::default()
+        };
+        let batches = CheckpointDirectory::batches(directory.location());
+        let batches = TimedLog::open(&batches, options("batches"))?;
+        directory.own(batches.epoch())?;
+        let changes = CheckpointDirectory::changes(directory.location());
+        let changes = TimedLog::open(&changes, options("changes"))?;
+        let found = Recovered::read(directory.location(), batches.read_all()?, |time, segment| {
             batches.note(time, segment);
         })?;
         for damaged in found.iter().flat_map(|found| &found.damaged) {
@@ -76,20 +82,7 @@ impl Opened {
 
     /// When batches are made: where an earlier process has begun, its batches are continued.
     pub(super) fn schedule(&self, now: Time, interval: Duration) -> Result<Schedule> {
-        let Some(found) = &self.found else { return Ok(Schedule::fresh(now, interval)) };
-        let stored = found.program.interval;
-        if stored == interval {
-            let zero = found.program.zero;
-            let first = now.next_multiple(interval, zero).max(found.last + interval);
-            return Ok(Schedule { zero, first });
-        }
-        let pending = found.pending().count();
-        if pending > 0 {
-            let dir = self.directory.path().to_owned();
-            return Err(CheckpointError::Interval { dir, stored, now: interval, pending }.into());
-        }
-        tracing::warn!(%stored, now = %interval, "the batch interval has changed: windows begin anew, states are kept");
-        Ok(Schedule::fresh(now.max(found.last), interval))
+        schedule(&self.directory, self.found.as_ref(), now, interval)
     }
 
     /// Puts back what was found, and writes down that this process goes on from there.
@@ -145,17 +138,51 @@ impl Opened {
         let missed = missed(scope, &found, schedule, &keeper)?;
         Ok(ToDo { keeper: Arc::new(keeper), pending, missed, report })
     }
+}
 
-    /// What would become of what is in the directory, without changing anything.
-    pub(super) fn report(
-        &self,
-        scope: &Scope,
-        graph: &RunningGraph,
-        zero: Time,
-    ) -> Result<Option<RecoveryReport>> {
-        let Some(found) = &self.found else { return Ok(None) };
-        Ok(Some(RecoveryReport::new(found, &program(scope, graph, zero, Some(found))?)))
+/// When batches are made: where an earlier process has begun, its batches are continued.
+fn schedule(
+    directory: &CheckpointDirectory,
+    found: Option<&Recovered>,
+    now: Time,
+    interval: Duration,
+) -> Result<Schedule> {
+    let Some(found) = found else { return Ok(Schedule::fresh(now, interval)) };
+    let stored = found.program.interval;
+    if stored == interval {
+        let zero = found.program.zero;
+        let first = now.next_multiple(interval, zero).max(found.last + interval);
+        return Ok(Schedule { zero, first });
     }
+    let pending = found.pending().count();
+    if pending > 0 {
+        let dir = directory.location().path().to_owned();
+        return Err(CheckpointError::Interval { dir, stored, now: interval, pending }.into());
+    }
+    tracing::warn!(%stored, now = %interval, "the batch interval has changed: windows begin anew, states are kept");
+    Ok(Schedule::fresh(now.max(found.last), interval))
+}
+
+/// What a start would make of what is in the directory; nothing where there is nothing. Nothing is changed there, and
+/// nothing is taken over.
+pub(super) fn explain(dir: &str, scope: &Arc<Scope>) -> Result<Option<RecoveryReport>> {
+    let dir = location(dir, scope.config())?;
+    if CheckpointDirectory::application(&dir)?.is_none() {
+        return Ok(None);
+    }
+    let application = scope.config().get(&keys::APP_NAME).unwrap_or_default();
+    let directory = CheckpointDirectory::open(&dir, &application)?;
+    let Some(found) = read(&dir)? else { return Ok(None) };
+    let Schedule { zero, .. } = schedule(&directory, Some(&found), scope.clock().now(), scope.interval())?;
+    let graph =
+        RunningGraph::start(scope, &GraphSettings { zero, remember: None, has_checkpoint_dir: true })?;
+    Ok(Some(RecoveryReport::new(&found, &program(scope, &graph, zero, Some(&found))?)))
+}
+
+/// What earlier processes have left, whether one of them still works with it or not.
+fn read(dir: &Location) -> Result<Option<Recovered>> {
+    let records = Reader::new(CheckpointDirectory::batches(dir)).read_all()?;
+    Recovered::read(dir, records, |_, _| ())
 }
 
 impl Schedule {
@@ -285,23 +312,12 @@ fn missed(scope: &Scope, found: &Recovered, schedule: Schedule, keeper: &Keeper)
     Ok(Vec::new())
 }
 
-/// The directory that a setting stands for.
-pub(super) fn checkpoint_path(dir: &str) -> Result<&Path> {
-    local_path(dir).map(Path::new).map_err(|scheme| {
-        Error::IllegalArgument(format!(
-            "checkpoints cannot be kept in {dir}: they are written to the local file system, not to {scheme}:; give a directory on a disk that outlives the machine, if need be one of the network"
-        ))
-    })
-}
-
 /// What the last program in a checkpoint directory had as its default parallelism, when batches of it wait: they must
 /// be processed in as many partitions as before, by which their outputs are known.
-pub(super) fn parallelism_of_pending(dir: &str) -> Result<Option<usize>> {
-    let dir = checkpoint_path(dir)?;
-    if CheckpointDirectory::application(dir)?.is_none() {
+pub(super) fn parallelism_of_pending(dir: &str, config: &Config) -> Result<Option<usize>> {
+    let dir = location(dir, config)?;
+    if CheckpointDirectory::application(&dir)?.is_none() {
         return Ok(None);
     }
-    let records = dstreams_wal::Reader::new(CheckpointDirectory::batches(dir)).read_all()?;
-    let found = Recovered::read(dir, records, |_, _| ())?;
-    Ok(found.filter(|found| found.pending().next().is_some()).map(|found| found.program.parallelism))
+    Ok(read(&dir)?.filter(|found| found.pending().next().is_some()).map(|found| found.program.parallelism))
 }

@@ -79,7 +79,9 @@ pub fn run_with(config: Config, build: impl FnOnce(&StreamingContext) -> Result<
 /// - The table of what was kept, migrated, dropped or begun anew is logged and is in
 ///   [`recovery`](StreamingContext::recovery).
 ///
-/// The start fails when another process works with the directory, when it belongs to an application of another name, and
+/// The directory may be a URL for which a storage is [registered](crate::storage).
+///
+/// The start fails when another process works with the directory, unless it is on an object store, when it belongs to an application of another name, and
 /// when something in it is damaged that nothing can take the place of.
 ///
 /// ```
@@ -104,7 +106,7 @@ pub fn get_or_create(
     build: impl FnOnce(&StreamingContext) -> Result<()>,
 ) -> Result<StreamingContext> {
     if config.get(&keys::DEFAULT_PARALLELISM).is_none()
-        && let Some(parallelism) = parallelism_of_pending(directory)?
+        && let Some(parallelism) = parallelism_of_pending(directory, &config)?
     {
         config.set(keys::DEFAULT_PARALLELISM.name(), &parallelism.to_string())?;
     }

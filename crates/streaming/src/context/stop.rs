@@ -107,6 +107,9 @@ impl StreamingContext {
     }
 }
 
+/// How long jobs that were cancelled may take to end before what has begun since is cancelled, too.
+const CANCEL_AGAIN: std::time::Duration = std::time::Duration::from_millis(10);
+
 impl Inner {
     pub(super) fn stop(&self, graceful: bool, reason: &str) {
         let Some(running) = self.begin_to_stop(graceful) else { return };
@@ -123,20 +126,44 @@ impl Inner {
         running.generator.join();
         let finished = graceful && self.await_pending_batches();
         let pending = self.progress.pending();
-        if !finished {
+        if finished {
+            running.runner.stop(true);
+        } else {
             // First, so that no job begins after those that run are given up.
             running.runner.abandon();
             self.scope.abandoned().raise();
-            self.scope.rdd_context().cancel_all_jobs();
+            self.give_up(&running);
         }
-        running.runner.stop(finished);
         stop_keeping(running.keeping.as_ref(), finished);
+        for input in inputs {
+            input.close();
+        }
         self.report(&running, pending, begun, StopInfo { time: begun, graceful, reason: reason.to_owned() });
         self.scope.bus().stop();
         drop(running);
         *self.phase.lock() = Phase::Stopped;
         self.stopped.notify_all();
         self.ended(StreamingContextState::Stopped);
+    }
+
+    /// Ends the outputs that are at work. One may begin a further job between being given up and noticing, so that jobs
+    /// are cancelled until there is none.
+    fn give_up(&self, running: &Running) {
+        let (ended, has_ended) = crossbeam_channel::bounded::<()>(0);
+        thread::scope(|threads| {
+            threads.spawn(move || {
+                running.runner.stop(false);
+                drop(ended);
+            });
+            loop {
+                self.scope.rdd_context().cancel_all_jobs();
+                if let Err(crossbeam_channel::RecvTimeoutError::Disconnected) =
+                    has_ended.recv_timeout(CANCEL_AGAIN)
+                {
+                    break;
+                }
+            }
+        });
     }
 
     /// The parts that run, for who is the first to stop them; who comes later waits for his end.

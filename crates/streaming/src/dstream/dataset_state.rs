@@ -2,18 +2,16 @@
 //! `DatasetState`: snapshots of streams whose datasets are made from their own past, such as those of
 //! `update_state_by_key`.
 
-use std::{
-    path::{Path, PathBuf},
-    sync::{
-        Arc, OnceLock, Weak,
-        atomic::{AtomicU64, Ordering},
-    },
+use std::sync::{
+    Arc, OnceLock, Weak,
+    atomic::{AtomicU64, Ordering},
 };
 
 use dstreams_rdd::{
     Rdd, RddContext, TaskError, Wire,
     chunk::{BoxChunks, Chunks},
 };
+use dstreams_wal::Location;
 
 use super::node::Node;
 use crate::{
@@ -33,7 +31,7 @@ pub(super) struct DatasetState<K, S> {
     number: usize,
     context: RddContext,
     schema: StateSchema,
-    dir: OnceLock<PathBuf>,
+    dir: OnceLock<Location>,
 }
 
 impl<K: Wire, S: Wire> DatasetState<K, S> {
@@ -56,7 +54,7 @@ impl<K: Wire, S: Wire> DatasetState<K, S> {
     }
 
     /// The dataset that a snapshot is of. Its files are read by each task that needs them.
-    fn dataset(&self, dir: &Path) -> Result<Rdd<(K, S)>> {
+    fn dataset(&self, dir: &Location) -> Result<Rdd<(K, S)>> {
         let parts = snapshot::parts(dir)?;
         Ok(self.context.from_chunks("checkpoint", parts.len(), move |partition| {
             let reader = SnapshotReader::open(&parts[partition]).map_err(task_error)?;
@@ -82,15 +80,17 @@ impl<K: Wire, S: Wire> DurableState for DatasetState<K, S> {
         Ok(self.schema.clone())
     }
 
-    fn attach(&self, dir: &Path) -> Result<()> {
-        let _set_once = self.dir.set(dir.to_owned());
+    fn attach(&self, dir: &Location) -> Result<()> {
+        let _set_once = self.dir.set(dir.clone());
         Ok(())
     }
 
     fn restore(&self, stored: Stored<'_>) -> Result<u64> {
         let node = self.node_ref()?;
         for snapshot in stored.snapshots {
-            let rdd = self.dataset(&snapshot.dir)?;
+            let dir =
+                self.dir.get().ok_or_else(|| Error::IllegalState("the states are not kept".to_owned()))?;
+            let rdd = self.dataset(&dir.join(&snapshot.dir))?;
             if Some(snapshot) == stored.snapshots.last() {
                 // Whether this program can read the states is found out now, and not in the middle of a batch.
                 rdd.count()?;
@@ -125,15 +125,15 @@ impl<K: Wire, S: Wire> DurableState for DatasetState<K, S> {
         let (Some(base), Some(rdd)) = (self.dir.get(), self.node_ref()?.remembered_at(time)) else {
             return Ok(None);
         };
-        let dir = base.join(format!("snapshot-{}", time.as_millis()));
+        let name = format!("snapshot-{}", time.as_millis());
+        let dir = base.join(&name);
         snapshot::create(&dir)?;
         let schema = StateSchema { partitions: rdd.num_partitions(), ..self.schema.clone() };
         let (keys, bytes) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicU64::new(0)));
         let (all_keys, all_bytes) = (Arc::clone(&keys), Arc::clone(&bytes));
-        let target = dir.clone();
         rdd.for_each_partition(move |partition, records| {
             let header = Header::new(time, partition, schema.clone());
-            let mut writer = SnapshotWriter::create(&target, &header)?;
+            let mut writer = SnapshotWriter::create(&dir, &header)?;
             for (key, state) in records {
                 writer.put(&key, &state, time)?;
             }
@@ -143,7 +143,7 @@ impl<K: Wire, S: Wire> DurableState for DatasetState<K, S> {
             Ok::<(), StateError>(())
         })?;
         let (keys, bytes) = (keys.load(Ordering::Relaxed), bytes.load(Ordering::Relaxed));
-        Ok(Some(Snapshot { time, dir, keys, bytes }))
+        Ok(Some(Snapshot { time, dir: name, keys, bytes }))
     }
 }
 

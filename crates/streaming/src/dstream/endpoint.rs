@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //! The two ends of a graph as the generator sees them: inputs that give batches their data, outputs that make jobs.
 
-use std::{
-    path::Path,
-    sync::{Arc, OnceLock},
-};
+use std::sync::{Arc, OnceLock};
+
+use dstreams_wal::Location;
 
 use super::node::AnyNode;
 use crate::{
@@ -39,11 +38,20 @@ pub(crate) trait AnyInput: Send + Sync {
     /// Whether it holds received data that no batch has taken yet.
     fn has_unplanned(&self) -> bool;
 
+    /// Says that a batch is complete for good.
+    fn completed(&self, time: Time);
+
+    /// Says that a batch has failed.
+    fn failed(&self, time: Time);
+
+    /// Called when the context has stopped and no batch is left.
+    fn close(&self);
+
     /// Frees what batches at and before `time` were made from.
     fn forget(&self, time: Time);
 
     /// Says that there are checkpoints, and where it may keep files of its own.
-    fn attach(&self, dir: &Path) -> Result<()>;
+    fn attach(&self, dir: &Location) -> Result<()>;
 
     /// Whether what it gave to batches can be read again in another process.
     fn is_recoverable(&self) -> bool;

@@ -116,7 +116,8 @@ impl<T: Data> Node<T> {
         if !self.meta.is_on_grid(time) {
             return Ok(None);
         }
-        let Some(rdd) = self.kind.compute(time, batches)? else { return Ok(None) };
+        let made = dstreams_rdd::owned_by(self.meta.id() as u64, || self.kind.compute(time, batches));
+        let Some(rdd) = made? else { return Ok(None) };
         let rdd = match self.meta.name() {
             Some(name) => rdd.named(name),
             None => rdd,

@@ -180,6 +180,29 @@ impl RunningGraph {
         Ok(jobs)
     }
 
+    /// Says to the sources that a batch is complete for good.
+    pub(crate) fn completed(&self, time: Time) {
+        self.tell_inputs(|input| input.completed(time));
+    }
+
+    /// Says to the sources that a batch has failed.
+    pub(crate) fn failed(&self, time: Time) {
+        self.tell_inputs(|input| input.failed(time));
+    }
+
+    /// What a source does with it must not end the thread that says it.
+    fn tell_inputs(&self, tell: impl Fn(&dyn AnyInput)) {
+        for input in &self.inputs {
+            let told = guarded(|| {
+                tell(&**input);
+                Ok(())
+            });
+            if let Err(error) = told {
+                tracing::error!(input = input.name(), %error, "the source cannot take in how a batch has ended");
+            }
+        }
+    }
+
     /// Forgets what the batches after `time` cannot need. Returns the last batch time that is forgotten by all.
     pub(crate) fn forget(&self, time: Time) -> Time {
         for node in &self.nodes {

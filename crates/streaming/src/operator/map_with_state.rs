@@ -153,8 +153,10 @@ impl<K: Key, V: Wire> DStream<(K, V)> {
             Partitioning::Default => Arc::new(HashPartitioner::new(self.default_partitions())),
         };
         let config = self.scope().config();
-        let on_disk = (config.get(&keys::STATE_STORE) == "disk")
-            .then(|| DiskOptions { budget: config.get(&keys::STATE_MEMORY_BUDGET).as_bytes() });
+        let on_disk = (config.get(&keys::STATE_STORE) == "disk").then(|| DiskOptions {
+            budget: config.get(&keys::STATE_MEMORY_BUDGET).as_bytes(),
+            local_dir: config.get(&keys::LOCAL_DIR).map(Into::into),
+        });
         let store = StateStore::new(partitioner.partitions(), spec.timeout.is_some(), on_disk);
         let new = NewStream {
             operator: "map_with_state",

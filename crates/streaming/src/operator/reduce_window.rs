@@ -3,7 +3,7 @@
 
 use std::{fmt, sync::Arc};
 
-use dstreams_rdd::{ArcPartitioner, Data, Key, Partitioning, Rdd, RddContext, Wire};
+use dstreams_rdd::{ArcPartitioner, Data, Key, KeyIndex, KeyValues, Partitioning, Rdd, RddContext, Wire};
 use serde::{Deserialize, Serialize};
 
 use super::frame::Frame;
@@ -94,6 +94,7 @@ impl<K: Key, V: Wire> DStream<(K, V)> {
             inverse: Arc::new(inverse),
             filter,
             past,
+            index: KeyIndex::new(),
         })
     }
 }
@@ -260,17 +261,16 @@ struct ReducedWindowNode<K: 'static, V: 'static, F, I> {
     inverse: Arc<I>,
     filter: Option<PairFilter<K, V>>,
     past: Past<(K, V)>,
+    index: KeyIndex<K, V>,
 }
 
-/// What the value of a key in a window is made of.
+/// What happened to a key between two windows.
 #[derive(Clone, Serialize, Deserialize)]
-struct Parts<V> {
-    /// The value in the window before.
-    before: Option<V>,
-    /// What has left the window, merged.
-    left: Option<V>,
-    /// What has entered it, merged.
-    entered: Option<V>,
+enum Change<V> {
+    /// This has left the window.
+    Left(V),
+    /// This has entered it.
+    Entered(V),
 }
 
 impl<K, V, F, I> StreamNode<(K, V)> for ReducedWindowNode<K, V, F, I>
@@ -320,55 +320,44 @@ where
         left: &[Rdd<(K, V)>],
         entered: &[Rdd<(K, V)>],
     ) -> Rdd<(K, V)> {
-        let before = before.into_iter().map(|rdd| rdd.map_values(Parts::before));
-        let left = left.iter().map(|rdd| rdd.map_values(Parts::left));
-        let entered = entered.iter().map(|rdd| rdd.map_values(Parts::entered));
-        let parts = self.context.union(before.chain(left).chain(entered));
-        let f = Arc::clone(&self.f);
-        let merged = parts.reduce_by_key_with(move |a, b| a.merge(b, &*f), self.partitioning.clone());
-        let (f, inverse) = (Arc::clone(&self.f), Arc::clone(&self.inverse));
-        let window = merged.try_map_values(move |parts| parts.value(&*f, &*inverse).ok_or(NO_VALUE));
-        match &self.filter {
-            Some(filter) => {
-                let filter = Arc::clone(filter);
-                window.filter(move |pair| filter(pair))
-            }
-            None => window,
-        }
+        let nothing = || self.context.parallelize_in(Vec::new(), 1);
+        let before = before.cloned().unwrap_or_else(nothing);
+        let left = left.iter().map(|rdd| rdd.map_values(Change::Left));
+        let entered = entered.iter().map(|rdd| rdd.map_values(Change::Entered));
+        let changes: Vec<_> = left.chain(entered).collect();
+        let (f, inverse, filter) = (Arc::clone(&self.f), Arc::clone(&self.inverse), self.filter.clone());
+        let window = move |key: &K, before: Option<&V>, changes: KeyValues<'_, Change<V>>| {
+            let value = value(before, changes, &*f, &*inverse).ok_or(NO_VALUE)?;
+            let Some(keep) = &filter else { return Ok(Some(value)) };
+            let pair = (key.clone(), value);
+            Ok::<_, &str>(keep(&pair).then_some(pair.1))
+        };
+        before.evolve_by_key(&changes, &self.index, self.partitioning.clone(), window)
     }
 }
 
 const NO_VALUE: &str = "Neither previous window has value for key, nor new values found. Are you sure your key class hashes consistently?";
 
-impl<V> Parts<V> {
-    fn before(value: V) -> Self {
-        Self { before: Some(value), left: None, entered: None }
-    }
-
-    fn left(value: V) -> Self {
-        Self { before: None, left: Some(value), entered: None }
-    }
-
-    fn entered(value: V) -> Self {
-        Self { before: None, left: None, entered: Some(value) }
-    }
-
-    fn merge(self, later: Self, f: impl Fn(V, V) -> V) -> Self {
-        Self {
-            before: self.before.or(later.before),
-            left: merge(self.left, later.left, &f),
-            entered: merge(self.entered, later.entered, &f),
+/// The value of a key in the present window. What has left a key without a value before has been dropped with the key.
+#[inline]
+fn value<V: Clone>(
+    before: Option<&V>,
+    changes: impl Iterator<Item = Change<V>>,
+    f: impl Fn(V, V) -> V,
+    inverse: impl Fn(V, V) -> V,
+) -> Option<V> {
+    let (mut left, mut entered) = (None, None);
+    for change in changes {
+        match change {
+            Change::Left(value) => left = merge(left, Some(value), &f),
+            Change::Entered(value) => entered = merge(entered, Some(value), &f),
         }
     }
-
-    /// The value in the present window. What has left a key without a value before has been dropped with the key.
-    fn value(self, f: impl Fn(V, V) -> V, inverse: impl Fn(V, V) -> V) -> Option<V> {
-        let kept = self.before.map(|before| match self.left {
-            Some(left) => inverse(before, left),
-            None => before,
-        });
-        merge(kept, self.entered, f)
-    }
+    let kept = before.cloned().map(|before| match left {
+        Some(left) => inverse(before, left),
+        None => before,
+    });
+    merge(kept, entered, f)
 }
 
 fn merge<V>(first: Option<V>, later: Option<V>, f: impl Fn(V, V) -> V) -> Option<V> {

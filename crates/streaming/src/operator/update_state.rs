@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //! `update_state_by_key`: a state per key that every batch updates, whether the key has values in it or not.
 
-use std::sync::Arc;
+use std::{convert::Infallible, sync::Arc};
 
-use dstreams_rdd::{ArcPartitioner, Data, Key, Partitioning, Rdd, RddContext, Wire};
+use dstreams_rdd::{ArcPartitioner, Data, Key, KeyIndex, Partitioning, Rdd, RddContext, Wire};
 
 use crate::{
     dstream::{DStream, NewStream, node::StreamNode, past::Past},
@@ -149,11 +149,11 @@ impl<K: Key, V: Wire> DStream<(K, V)> {
         f: impl Fn(Time, &K, Vec<V>, Option<S>) -> Option<S> + Send + Sync + 'static,
         options: impl Into<StateOptions<K, S>>,
     ) -> DStream<(K, S)> {
-        let f = Arc::new(f);
-        self.updated(options.into(), move |time, groups| {
+        let (f, index) = (Arc::new(f), KeyIndex::new());
+        self.updated(options.into(), move |time, data, states, partitioning| {
             let f = Arc::clone(&f);
-            groups.flat_map_values_with_key(move |key, (values, states)| {
-                f(time, key, values, states.into_iter().next())
+            states.evolve_by_key(&[data], &index, partitioning, move |key, state, values| {
+                Ok::<_, Infallible>(f(time, key, values.collect(), state.cloned()))
             })
         })
     }
@@ -212,9 +212,9 @@ impl<K: Key, V: Wire> DStream<(K, V)> {
         I::IntoIter: 'static,
     {
         let f = Arc::new(f);
-        self.updated(options.into(), move |_, groups| {
+        self.updated(options.into(), move |_, data, states, partitioning| {
             let f = Arc::clone(&f);
-            groups.map_partitions(move |groups| {
+            data.cogroup_with(states, partitioning).map_partitions(move |groups| {
                 f(Box::new(groups.map(|(key, (values, states))| (key, values, states.into_iter().next()))))
             })
         })
@@ -225,7 +225,7 @@ impl<K: Key, V: Wire> DStream<(K, V)> {
     fn updated<S: Wire>(
         &self,
         options: StateOptions<K, S>,
-        update: impl Fn(Time, &Groups<K, V, S>) -> Rdd<(K, S)> + Send + Sync + 'static,
+        update: impl Fn(Time, Rdd<(K, V)>, &Rdd<(K, S)>, Partitioning<K>) -> Rdd<(K, S)> + Send + Sync + 'static,
     ) -> DStream<(K, S)> {
         let new = NewStream {
             operator: "update_state_by_key",
@@ -248,9 +248,6 @@ impl<K: Key, V: Wire> DStream<(K, V)> {
 /// The keys of a partition, each with its values in the batch and its state.
 pub type KeyUpdates<K, V, S> = Box<dyn Iterator<Item = (K, Vec<V>, Option<S>)>>;
 
-/// The values of each key in a batch beside its state, if any.
-type Groups<K, V, S> = Rdd<(K, (Vec<V>, Vec<S>))>;
-
 /// The states after each batch, made from those after the batch before.
 struct StateNode<K: 'static, V, S, F> {
     context: RddContext,
@@ -266,7 +263,7 @@ where
     K: Key,
     V: Wire,
     S: Wire,
-    F: Fn(Time, &Groups<K, V, S>) -> Rdd<(K, S)> + Send + Sync,
+    F: Fn(Time, Rdd<(K, V)>, &Rdd<(K, S)>, Partitioning<K>) -> Rdd<(K, S)> + Send + Sync,
 {
     fn compute(&self, time: Time, batches: &Batches) -> Result<Option<Rdd<(K, S)>>> {
         // A batch that is forgotten or never was ends the way back to the first one.
@@ -282,8 +279,7 @@ where
             (None, Some(_), None) => nothing(&self.context),
         };
         let data = data.unwrap_or_else(|| nothing(&self.context));
-        let groups = data.cogroup_with(&states, self.partitioning.clone());
-        Ok(Some((self.update)(time, &groups)))
+        Ok(Some((self.update)(time, data, &states, self.partitioning.clone())))
     }
 }
 

@@ -29,7 +29,8 @@ use crate::{
 /// At most `spark.streaming.blockQueueSize` blocks wait for the listener. When there are more, adding waits too, and
 /// so does who sends the data.
 ///
-/// A graceful end does not wait for the next tick as the original does: what is left is cut at once.
+/// A graceful end does not wait for the next tick as the original does: what is left is cut at once. Nor does a batch:
+/// what has come before it is in it, and not in the one after it because the block was still open.
 ///
 /// ```
 /// use std::sync::Arc;
@@ -135,14 +136,21 @@ pub(super) struct Limits {
     pub(super) bytes: Option<Arc<RateLimiter>>,
 }
 
+/// How long a batch waits until what was cut for it is stored. A log that is slower makes it part of the next batch.
+const PATIENCE: std::time::Duration = std::time::Duration::from_millis(20);
+
 struct Buffer<T> {
     phase: Phase,
     /// The block in the making.
     records: Vec<T>,
+    /// When it began.
+    start: Time,
     /// Records that were ever added.
     added: u64,
     /// The blocks that wait for the listener.
     waiting: VecDeque<(BlockId, Vec<T>)>,
+    /// Whether the listener has one.
+    pushing: bool,
     /// Whether a block is to be cut and cannot be as too many wait.
     stalled: bool,
 }
@@ -188,8 +196,10 @@ impl<T: Send + 'static, L: BlockListener<T>> BlockGenerator<T, L> {
             buffer: Mutex::new(Buffer {
                 phase: Phase::Initialized,
                 records: Vec::new(),
+                start: Time::ZERO,
                 added: 0,
                 waiting: VecDeque::new(),
+                pushing: false,
                 stalled: false,
             }),
             changed: Condvar::new(),
@@ -219,8 +229,12 @@ impl<T: Send + 'static, L: BlockListener<T>> BlockGenerator<T, L> {
         );
         let started = timer.and_then(|timer| {
             let first = timer.start_time();
-            self.shared.buffer.lock().phase = Phase::Active;
-            Ok((timer.start_at(first)?, first - self.shared.interval))
+            let start = first - self.shared.interval;
+            {
+                let mut buffer = self.shared.buffer.lock();
+                (buffer.phase, buffer.start) = (Phase::Active, start);
+            }
+            Ok((timer.start_at(first)?, start))
         });
         match started {
             Ok((timer, start)) => *running = Some(Running { timer, pusher, start }),
@@ -285,7 +299,8 @@ impl<T: Send + 'static, L: BlockListener<T>> BlockGenerator<T, L> {
         let last = timer.stop(StopTimer::Now).unwrap_or(start);
         {
             let mut buffer = self.shared.buffer.lock();
-            self.shared.cut(&mut buffer, last);
+            let last = buffer.start.max(last);
+            self.shared.cut(&mut buffer, last + self.shared.interval);
             buffer.phase = Phase::StoppedGeneratingBlocks;
             self.shared.changed.notify_all();
         }
@@ -293,6 +308,20 @@ impl<T: Send + 'static, L: BlockListener<T>> BlockGenerator<T, L> {
             tracing::error!(stream = %self.shared.stream, "the thread that stores blocks panicked");
         }
         self.shared.enter(Phase::StoppedAll);
+    }
+
+    /// Ends the block in the making for the batch at `time`, and waits a little until what was cut is stored.
+    pub(super) fn cut_for_batch(&self, time: Time) {
+        let mut buffer = self.shared.buffer.lock();
+        if buffer.phase == Phase::Active && !buffer.stalled && buffer.start < time {
+            self.shared.cut(&mut buffer, time);
+            self.shared.changed.notify_all();
+        }
+        while buffer.pushing || !buffer.waiting.is_empty() {
+            if self.shared.changed.wait_for(&mut buffer, PATIENCE).timed_out() {
+                break;
+            }
+        }
     }
 
     /// Gives up what is not stored: adding, cutting and storing end with what they are doing.
@@ -386,13 +415,18 @@ impl<T, L: BlockListener<T>> Shared<T, L> {
             buffer.stalled = true;
             self.changed.wait(&mut buffer);
         }
-        self.cut(&mut buffer, tick - self.interval);
+        // A batch may have been first.
+        if buffer.start < tick {
+            self.cut(&mut buffer, tick);
+        }
         buffer.stalled = false;
         self.changed.notify_all();
     }
 
-    /// Makes a block of what was added since `start`, if there is anything.
-    fn cut(&self, buffer: &mut Buffer<T>, start: Time) {
+    /// Makes a block of what was added since the last cut, if there is anything. The next one begins at `end`.
+    fn cut(&self, buffer: &mut Buffer<T>, end: Time) {
+        let start = buffer.start.max(end - self.interval);
+        buffer.start = end;
         if buffer.records.is_empty() {
             return;
         }
@@ -433,8 +467,12 @@ impl<T, L: BlockListener<T>> Shared<T, L> {
     /// Waits for the next block; nothing once no more will come.
     fn next_block(&self) -> Option<(BlockId, Vec<T>)> {
         let mut buffer = self.buffer.lock();
+        if mem::take(&mut buffer.pushing) {
+            self.changed.notify_all();
+        }
         loop {
             if let Some(block) = buffer.waiting.pop_front() {
+                buffer.pushing = true;
                 self.changed.notify_all();
                 return Some(block);
             }

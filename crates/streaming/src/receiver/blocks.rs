@@ -4,7 +4,6 @@
 use std::{
     collections::BTreeMap,
     mem,
-    path::Path,
     sync::{
         Arc, OnceLock,
         atomic::{AtomicU64, Ordering},
@@ -12,7 +11,7 @@ use std::{
 };
 
 use dstreams_rdd::{Rdd, RddContext, StorageLevel, Wire, block::kept::KeptBlock, codec::CodecError};
-use dstreams_wal::Options;
+use dstreams_wal::{Location, Options};
 use parking_lot::Mutex;
 
 use super::{
@@ -93,8 +92,8 @@ impl<T: Wire> ReceivedBlocks<T> {
     }
 
     /// Reads the log of earlier runs in `dir`; blocks are logged there from now on if there are `options`.
-    pub(crate) fn attach(&self, dir: &Path, options: Option<Options>) -> Result<()> {
-        let log = BlockLog::open(dir, options)?;
+    pub(crate) fn attach(&self, dir: impl Into<Location>, options: Option<Options>) -> Result<()> {
+        let log = BlockLog::open(dir.into(), options)?;
         self.ledger.lock().found(log.scan()?);
         self.log.set(Arc::new(log)).ok().expect("a stream is attached once");
         Ok(())

@@ -22,7 +22,7 @@ use crate::{
     config::Config,
     input::StreamId,
     rate::{RateHandle, RateLimiter},
-    time::Duration,
+    time::{Duration, Time},
 };
 
 /// The connection between one receiver stream and its receiver.
@@ -88,6 +88,13 @@ impl<T: Wire> Link<T> {
         rate.limit(generator.limiter(), generator.limits().bytes.as_ref());
         let threads = Mutex::default();
         Self { stream, clock, rate, store, generator, report, commands, abandoned, threads }
+    }
+
+    /// Ends the block in the making, so that the batch at `time` has it. One that waits for room is not waited for.
+    pub(super) fn cut_for_batch(&self, time: Time) {
+        if !self.store.is_paused() {
+            self.generator.cut_for_batch(time);
+        }
     }
 
     /// Asks the supervisor to end a session; one that has ended already is left alone.

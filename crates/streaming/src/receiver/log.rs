@@ -2,18 +2,14 @@
 //! `BlockLog`: the write-ahead log of the blocks of one receiver stream. A record of it is a header and the records of a
 //! block in frames.
 
-use std::{
-    io::Read,
-    path::{Path, PathBuf},
-    time::Duration,
-};
+use std::{io::Read, time::Duration};
 
 use dstreams_rdd::{
     TaskError, Wire,
     chunk::{BoxChunks, Chunks},
     codec::{CodecError, Compression, FrameReader, FrameWriter},
 };
-use dstreams_wal::{Handle, Options, Reader, RecordReader, Segment, Writer};
+use dstreams_wal::{Handle, Location, Options, Reader, RecordReader, Segment, Writer};
 use serde::Serialize;
 
 use super::{blocks::NotStored, plan::StoredBlock};
@@ -24,22 +20,22 @@ use crate::{
 
 /// The log of one stream. It is read even when nothing is written to it any more, because an earlier run may have.
 pub(super) struct BlockLog {
-    dir: PathBuf,
+    dir: Location,
     reader: Reader,
     writer: Option<Writer>,
 }
 
 impl BlockLog {
     /// The log in a directory, which is made with the first block; written to if there are `options`.
-    pub(super) fn open(dir: &Path, options: Option<Options>) -> Result<Self> {
-        let writer = options.map(|options| Writer::open(dir, options)).transpose().map_err(Error::source)?;
+    pub(super) fn open(dir: Location, options: Option<Options>) -> Result<Self> {
+        let writer = options.map(|options| Writer::open(&dir, options)).transpose().map_err(Error::source)?;
         for torn in writer.iter().flat_map(Writer::torn) {
             tracing::info!(
                 file = %torn.file.display(), offset = torn.offset, bytes = torn.bytes,
                 "cut off a received block that was being logged when the process ended; it was not acknowledged"
             );
         }
-        Ok(Self { dir: dir.to_owned(), reader: Reader::new(dir), writer })
+        Ok(Self { reader: Reader::new(&dir), dir, writer })
     }
 
     /// Whether blocks are to be logged.
@@ -61,9 +57,11 @@ impl BlockLog {
             let record = record.map_err(Error::source)?;
             let header = read_header(&mut record.bytes.as_slice());
             let block = header.map_err(|cause| {
-                let file = self.dir.join(record.handle.segment.to_string());
-                let offset = record.handle.offset;
-                Error::source(format!("there is no block at byte {offset} of {}: {cause}", file.display()))
+                let Handle { segment, offset, .. } = record.handle;
+                Error::source(format!(
+                    "there is no block at byte {offset} of {segment} in {}: {cause}",
+                    self.dir
+                ))
             })?;
             blocks.push(StoredBlock { logged: Some(record.handle), ..block });
         }

@@ -21,7 +21,7 @@ use crate::{
     config::keys,
     error::{Error, Result},
     source::SourceContext,
-    time::{Duration, seconds},
+    time::{Duration, Time, seconds},
 };
 
 /// The least time that a stop waits for a receiver to end.
@@ -79,6 +79,11 @@ impl<R: Receiver> Supervisor<R> {
 }
 
 impl<T: Wire> Supervisor<T> {
+    /// Has what was received before the batch at `time` in blocks that the batch can have.
+    pub(crate) fn cut_for_batch(&self, time: Time) {
+        self.link.cut_for_batch(time);
+    }
+
     /// Stops the receiver and returns when everything it stored is in blocks. What is not stored yet is given up by a
     /// stop that is not graceful. A receiver that does not end in time is left behind.
     pub(crate) fn stop(&self, graceful: bool) {

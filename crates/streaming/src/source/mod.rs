@@ -5,9 +5,10 @@ mod file;
 mod queue;
 mod received;
 
-use std::{path::Path, sync::Arc};
+use std::sync::Arc;
 
 use dstreams_rdd::{Data, Rdd, RddContext, Wire, codec::Compression};
+use dstreams_wal::Location;
 
 use crate::{
     clock::Clock,
@@ -33,6 +34,48 @@ pub(crate) use received::ReceivedSource;
 ///
 /// For every batch a source first fixes what the batch takes, as data ([`plan`](Self::plan)); the dataset is then made
 /// from that plan alone ([`rdd`](Self::rdd)), now or when the batch is run again.
+///
+/// ```
+/// use std::sync::{Arc, atomic::{AtomicU64, Ordering}};
+/// use dstreams_streaming::{InputInfo, Rdd, RddContext, Result, Source, Time, testing::TestContext};
+///
+/// /// Gives each batch the next three numbers.
+/// struct Numbers(AtomicU64);
+///
+/// impl Source for Numbers {
+///     type Record = u64;
+///     type Plan = (u64, u64);
+///
+///     fn name(&self) -> String {
+///         "Numbers".to_owned()
+///     }
+///
+///     fn plan(&self, _time: Time) -> Result<Option<(u64, u64)>> {
+///         let from = self.0.fetch_add(3, Ordering::Relaxed);
+///         Ok(Some((from, from + 3)))
+///     }
+///
+///     fn info(&self, (from, until): &(u64, u64)) -> InputInfo {
+///         InputInfo::of_records(until - from)
+///     }
+///
+///     fn rdd(&self, context: &RddContext, (from, until): (u64, u64)) -> Result<Rdd<u64>> {
+///         Ok(context.parallelize(from..until))
+///     }
+///
+///     fn restore(&self, _memory: &[u8], plans: Vec<(Time, (u64, u64))>) -> Result<()> {
+///         self.0.store(plans.last().map_or(0, |(_, (_, until))| *until), Ordering::Relaxed);
+///         Ok(())
+///     }
+/// }
+///
+/// let test = TestContext::new()?;
+/// let numbers = test.context().stream("numbers", |_| Arc::new(Numbers(AtomicU64::new(0))));
+/// let seen = test.collect(&numbers);
+/// test.run(2)?;
+/// assert_eq!(seen.batches(), [[0, 1, 2], [3, 4, 5]]);
+/// # Ok::<(), dstreams_streaming::Error>(())
+/// ```
 pub trait Source: Send + Sync + 'static {
     /// The records.
     type Record: Data;
@@ -68,9 +111,10 @@ pub trait Source: Send + Sync + 'static {
         Duration::ZERO
     }
 
-    /// Says that there is a checkpoint directory, and where in it the source keeps files of its own. Called before
+    /// Says that there is a checkpoint directory, and where in it the source keeps files of its own, which may be on an
+    /// object store. Called before
     /// [`restore`](Self::restore) and [`start`](Self::start).
-    fn attach(&self, dir: &Path) -> Result<()> {
+    fn attach(&self, dir: &Location) -> Result<()> {
         let _ = dir;
         Ok(())
     }
@@ -107,6 +151,21 @@ pub trait Source: Send + Sync + 'static {
     fn has_unplanned(&self) -> bool {
         false
     }
+
+    /// Says that the batch at `time` is complete for good: its outputs are committed, and where there are checkpoints
+    /// that is on the disk. Batches complete in the order of their times, unless several jobs run at once.
+    fn completed(&self, time: Time) {
+        let _ = time;
+    }
+
+    /// Says that the batch at `time` has failed. Where there are checkpoints it is run again by the next start, and no
+    /// later batch completes before.
+    fn failed(&self, time: Time) {
+        let _ = time;
+    }
+
+    /// Called when the context has stopped and no batch is left, after [`stop`](Self::stop).
+    fn close(&self) {}
 
     /// Frees the memory that the batches at and before `time` were made from.
     fn forget(&self, time: Time) {
@@ -296,11 +355,23 @@ impl<S: Source> AnyInput for InputStream<S> {
         self.source.has_unplanned()
     }
 
+    fn completed(&self, time: Time) {
+        self.source.completed(time);
+    }
+
+    fn failed(&self, time: Time) {
+        self.source.failed(time);
+    }
+
+    fn close(&self) {
+        self.source.close();
+    }
+
     fn forget(&self, time: Time) {
         self.source.forget(time);
     }
 
-    fn attach(&self, dir: &Path) -> Result<()> {
+    fn attach(&self, dir: &Location) -> Result<()> {
         self.source.attach(dir)
     }
 

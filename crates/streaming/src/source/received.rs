@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //! `ReceivedSource`: what a receiver stores, as the input of batches.
 
-use std::{path::Path, sync::Arc};
+use std::sync::Arc;
 
 use dstreams_rdd::{Rdd, RddContext};
+use dstreams_wal::Location;
 use parking_lot::Mutex;
 
 use super::{Source, SourceContext};
@@ -66,6 +67,9 @@ impl<R: Receiver> Source for ReceivedSource<R> {
     }
 
     fn plan(&self, time: Time) -> Result<Option<ReceivedPlan>> {
+        if let Phase::Running(supervisor) = &*self.phase.lock() {
+            supervisor.cut_for_batch(time);
+        }
         Ok(Some(self.blocks.plan(time)))
     }
 
@@ -81,7 +85,7 @@ impl<R: Receiver> Source for ReceivedSource<R> {
         self.blocks.give_back(&plan);
     }
 
-    fn attach(&self, dir: &Path) -> Result<()> {
+    fn attach(&self, dir: &Location) -> Result<()> {
         let is_on = self.log_setting().unwrap_or(true);
         self.blocks.attach(dir, is_on.then(|| log::options(self.context.config())))
     }

@@ -9,6 +9,7 @@ use parking_lot::{ArcMutexGuard, RawMutex};
 use super::{
     State,
     changes::MappedRecords,
+    entries::Spot,
     map::StateMap,
     store::{Pins, StateStore},
     value::Change,
@@ -45,7 +46,8 @@ impl<K: Key, S: Wire> StateStore<K, S> {
         let mut map = self.partition(partition).lock_arc();
         map.begin(time);
         let logged = self.logs_mapped().then(MappedRecords::default);
-        Applying { map, pins: Arc::clone(self.pins()), time, rules, left: Left::Records(records), logged }
+        let (pins, left) = (Arc::clone(self.pins()), Left::Records(records));
+        Applying { map, pins, time, rules, left, spots: Vec::new().into_iter(), logged }
     }
 }
 
@@ -56,6 +58,8 @@ pub(crate) struct Applying<K: Key, V, S: Wire, M> {
     time: Time,
     rules: Rules<K, V, S, M>,
     left: Left<K, V>,
+    /// Those of the records of the present chunk that are left.
+    spots: std::vec::IntoIter<Spot>,
     /// The mapped records so far, where they are logged.
     logged: Option<MappedRecords>,
 }
@@ -68,32 +72,47 @@ enum Left<K, V> {
 }
 
 impl<K: Key, V, S: Wire, M: Wire> Applying<K, V, S, M> {
-    fn map(&mut self, key: &K, value: V) -> Option<M> {
-        self.fetch(key);
-        let mut state = State::of(self.map.get(key));
+    fn map(&mut self, spot: Spot, key: &K, value: V) -> Option<M> {
+        let spot = self.fetch(spot, key);
+        let mut state = State::of(self.map.get_at(spot));
         let mapped = (self.rules.function)(self.time, key, Some(value), &mut state);
         match state.into_change() {
-            Change::Updated(state) => self.map.put(key, state, self.time),
+            Change::Updated(state) => self.map.put_at(spot, key, state, self.time),
             Change::Removed => self.map.remove(key),
             // Being read keeps a key from timing out.
-            Change::None if self.rules.timeout.is_some() => self.map.touch(key, self.time),
+            Change::None if self.rules.timeout.is_some() => self.map.touch_at(spot, key, self.time),
             Change::None => {}
         }
         mapped
     }
 
+    /// The next record, and where its key may be. The keys of a chunk are looked up together, so that the waits for
+    /// memory overlap.
+    fn next_record(&mut self) -> Option<(Spot, (K, V))> {
+        let Left::Records(records) = &mut self.left else { return None };
+        if self.spots.as_slice().is_empty() {
+            let found: Vec<Spot> = records.chunk().iter().map(|(key, _)| self.map.find(key)).collect();
+            self.spots = found.into_iter();
+        }
+        Some((self.spots.next()?, records.next()?))
+    }
+
     fn map_idle(&mut self, key: &K) -> Option<M> {
-        self.fetch(key);
-        let mut state = State::of_idle(self.map.get(key)?);
+        let spot = self.fetch(self.map.find(key), key);
+        let mut state = State::of_idle(self.map.get_at(spot)?);
         let mapped = (self.rules.function)(self.time, key, None, &mut state);
         drop(state);
         self.map.remove(key);
         mapped
     }
 
-    fn fetch(&mut self, key: &K) {
-        if let Err(error) = self.map.fetch(key) {
-            panic!("a state cannot be read: {error}");
+    /// Where the key is now, in memory.
+    #[inline]
+    fn fetch(&mut self, spot: Spot, key: &K) -> Spot {
+        let spot = self.map.still(spot, key);
+        match self.map.fetch(spot, key) {
+            Ok(spot) => spot,
+            Err(error) => panic!("a state cannot be read: {error}"),
         }
     }
 
@@ -130,9 +149,9 @@ impl<K: Key, V, S: Wire, M: Wire> Iterator for Applying<K, V, S, M> {
     fn next(&mut self) -> Option<M> {
         loop {
             let mapped = match &mut self.left {
-                Left::Records(records) => {
-                    if let Some((key, value)) = records.next() {
-                        self.map(&key, value)
+                Left::Records(_) => {
+                    if let Some((spot, (key, value))) = self.next_record() {
+                        self.map(spot, &key, value)
                     } else {
                         self.left = Left::Idle(self.idle().into_iter());
                         None

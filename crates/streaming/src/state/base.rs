@@ -3,6 +3,8 @@
 
 use std::path::Path;
 
+use dstreams_wal::Location;
+
 use super::{
     disk::{About, DiskOptions, DiskStates},
     error::StateError,
@@ -23,17 +25,18 @@ pub(super) struct StoredEntry<'a> {
 }
 
 /// Whether a directory has a database and not the files of a snapshot.
-pub(super) fn is_database(dir: &Path) -> bool {
-    !snapshot::part(dir, 0).exists()
+pub(super) fn is_database(dir: &Location) -> bool {
+    // Whatever cannot be found out now is an error when the files are read.
+    !snapshot::part(dir, 0).exists().unwrap_or(true)
 }
 
 /// Visits all entries that are stored in a directory.
 pub(super) fn visit(
-    dir: &Path,
+    dir: &Location,
     visit: &mut dyn FnMut(StoredEntry<'_>) -> Result<(), StateError>,
 ) -> Result<(), StateError> {
     if is_database(dir) {
-        return visit_database(&open_database(dir)?, visit);
+        return visit_database(&open_database(dir.path())?, visit);
     }
     for path in snapshot::parts(dir)? {
         let mut reader = PartReader::open(&path)?;
@@ -78,5 +81,5 @@ pub(super) fn open_database(dir: &Path) -> Result<DiskStates, StateError> {
     let nothing = || Shape { name: String::new(), fields: std::collections::BTreeMap::new() };
     let schema = StateSchema { key: nothing(), state: nothing(), partitions: 0, store: String::new() };
     let empty = About::new(Header::new(Time::ZERO, 0, schema), false);
-    DiskStates::open(dir, DiskOptions { budget: 32 << 20 }, &empty)
+    DiskStates::open(dir, &DiskOptions { budget: 32 << 20, local_dir: None }, &empty)
 }

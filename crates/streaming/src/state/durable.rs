@@ -3,19 +3,18 @@
 
 use std::{
     collections::BTreeMap,
-    fs,
-    path::{Path, PathBuf},
     sync::{Arc, atomic::Ordering},
 };
 
 use dstreams_rdd::{ArcPartitioner, Key, Rdd, Wire};
+use dstreams_wal::Location;
 use parking_lot::Mutex;
 
 use super::{
     base::is_database,
     changes::BatchChanges,
     codec::decode,
-    disk::{DiskPlace, DiskStates},
+    disk::{DATABASE, DiskPlace, DiskStates},
     error::StateError,
     merge::Rewriter,
     restore::Restoring,
@@ -92,13 +91,13 @@ impl<K: Key, S: Wire, M: Wire> DurableStates<K, S, M> {
     fn restore_in_memory(
         &self,
         kept: &Kept,
-        base: Option<(&Path, Time)>,
+        base: Option<(&Location, Time)>,
         changes: &mut dyn Iterator<Item = Result<(Time, Vec<u8>)>>,
         version: Time,
     ) -> Result<()> {
         let mut restoring = Restoring::new(&self.store, &*self.partitioner);
         match base {
-            Some((dir, _)) if is_database(dir) => restoring.load_database(dir)?,
+            Some((dir, _)) if is_database(dir) => restoring.load_database(dir.path())?,
             Some((dir, _)) => restoring.load(dir)?,
             None => {}
         }
@@ -118,7 +117,7 @@ impl<K: Key, S: Wire, M: Wire> DurableStates<K, S, M> {
         &self,
         kept: &Kept,
         place: &DiskPlace,
-        base: Option<(&Path, Time)>,
+        base: Option<(&Location, Time)>,
         changes: &mut dyn Iterator<Item = Result<(Time, Vec<u8>)>>,
         version: Time,
     ) -> Result<()> {
@@ -144,9 +143,9 @@ impl<K: Key, S: Wire, M: Wire> DurableStates<K, S, M> {
     fn snapshot_on_disk(kept: &Kept, states: &DiskStates, time: Time) -> Result<Snapshot, StateError> {
         states.persist()?;
         kept.snapshot_bytes.store(0, Ordering::Relaxed);
-        kept.remove_first_bases(states.path())?;
+        kept.remove_first_bases(DATABASE)?;
         let keys = states.about().keys.iter().sum();
-        Ok(Snapshot { time, dir: states.path().to_owned(), keys, bytes: states.bytes() })
+        Ok(Snapshot { time, dir: DATABASE.to_owned(), keys, bytes: states.bytes() })
     }
 
     fn rewriter<'a>(&'a self, kept: &'a Kept) -> Rewriter<'a, K> {
@@ -182,9 +181,13 @@ impl<K: Key, S: Wire, M: Wire> DurableState for DurableStates<K, S, M> {
         Some(self.store.keys())
     }
 
-    fn attach(&self, dir: &Path) -> Result<()> {
+    fn attach(&self, dir: &Location) -> Result<()> {
         let logs_mapped = self.mapped.meta().past_needed().is_positive();
-        self.store.keep(Kept::new(dir, self.schema()?, logs_mapped, self.store.disk_place()));
+        let mut disk = self.store.disk_place();
+        if let Some(place) = &mut disk {
+            place.choose(dir)?;
+        }
+        self.store.keep(Kept::new(dir, self.schema()?, logs_mapped, disk));
         Ok(())
     }
 
@@ -196,9 +199,11 @@ impl<K: Key, S: Wire, M: Wire> DurableState for DurableStates<K, S, M> {
             kept.snapshot_bytes.store(snapshot.bytes, Ordering::Relaxed);
         }
         let version = last.map_or(stored.version, |snapshot| snapshot.time.max(stored.version));
-        let first = kept.first_base().map(|dir| (dir, Time::from_millis(i64::MIN)));
-        let base = last.map(|snapshot| (snapshot.dir.clone(), snapshot.time)).or(first);
-        let base = base.as_ref().map(|(dir, time)| (dir.as_path(), *time));
+        let base = match last {
+            Some(snapshot) => Some((kept.snapshot(snapshot), snapshot.time)),
+            None => kept.first_base()?.map(|dir| (dir, Time::from_millis(i64::MIN))),
+        };
+        let base = base.as_ref().map(|(dir, time)| (dir, *time));
         let mut changes = stored.changes.map(|changes| {
             let Changes { time, bytes } = changes?;
             if self.reached_from(version) < time && time <= version {
@@ -257,7 +262,8 @@ impl<K: Key, S: Wire, M: Wire> DurableState for DurableStates<K, S, M> {
         if let Some(before) = before.filter(|before| before.time >= time) {
             return Ok((before.time == time).then(|| before.clone()));
         }
-        if let Some(states) = kept.disk.as_ref().and_then(DiskPlace::states) {
+        let database = kept.disk.as_ref().filter(|_| kept.is_database_kept());
+        if let Some(states) = database.and_then(DiskPlace::states) {
             // One that is behind is not the states of this batch yet.
             let behind = self.store.is_behind(time);
             return if behind { Ok(None) } else { Ok(Some(Self::snapshot_on_disk(kept, states, time)?)) };
@@ -270,15 +276,19 @@ impl<K: Key, S: Wire, M: Wire> DurableState for DurableStates<K, S, M> {
                 logged.push((batch, rewriter.changes::<S>(bytes)?));
             }
         }
-        let base: Option<PathBuf> = before.map(|before| before.dir.clone()).or_else(|| kept.first_base());
-        let dir = kept.dir.join(format!("snapshot-{}", time.as_millis()));
-        let written = rewriter.merge::<S>(&dir, time, base.as_deref(), &logged).inspect_err(|_| {
-            let _ = fs::remove_dir_all(&dir);
+        let base = match before {
+            Some(before) => Some(kept.snapshot(before)),
+            None => kept.first_base()?,
+        };
+        let name = format!("snapshot-{}", time.as_millis());
+        let dir = kept.dir.join(&name);
+        let written = rewriter.merge::<S>(&dir, time, base.as_ref(), &logged).inspect_err(|_| {
+            let _ = dir.remove_dir_all("snapshot");
         })?;
         kept.snapshot_bytes.store(written.bytes, Ordering::Relaxed);
         if let Some(before) = before {
             kept.remove_first_bases_after(before)?;
         }
-        Ok(Some(Snapshot { time, dir, keys: written.keys, bytes: written.bytes }))
+        Ok(Some(Snapshot { time, dir: name, keys: written.keys, bytes: written.bytes }))
     }
 }

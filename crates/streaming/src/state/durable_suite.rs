@@ -61,7 +61,7 @@ impl Disk {
         stream: &MapWithStateStream<K, S, M>,
     ) -> Result<(Life, u64)> {
         let state = stream.scope().take_states().remove(0);
-        state.attach(self.dir.path())?;
+        state.attach(&self.dir.path().into())?;
         let mut keys = 0;
         if let Some((version, schema)) = self.version.zip(self.schema.as_ref()) {
             let mut changes = self.changes();
@@ -327,7 +327,7 @@ fn fields_of_a_state_are_added_and_removed() {
     let version = disk.version.expect("there was a batch");
     let snapshot = life.snapshot(&mut disk, version).expect("it is made");
     assert_eq!(snapshot.keys, 5);
-    let described = snapshot::describe(&snapshot.dir).expect("it is described");
+    let described = snapshot::describe(&disk.dir.path().join(&snapshot.dir).into()).expect("it is described");
     assert!(described.header.schema.state.fields.contains_key("country"));
     let (now, _) = states(&mut disk, keep::<u32, third::Visits>()).expect("it is restored");
     assert_eq!(now[4], (4, third::Visits { country: String::new() }));
@@ -345,7 +345,7 @@ fn a_state_that_cannot_be_read_says_why() {
 #[test]
 fn a_damaged_snapshot_is_named_with_its_place() {
     let mut disk = visited();
-    let part = snapshot::part(&disk.snapshots[0].dir, 0);
+    let part = disk.dir.path().join(&disk.snapshots[0].dir).join("part-00000");
     let mut bytes = fs::read(&part).expect("it is there");
     let last = bytes.len() - 30;
     bytes[last] ^= 1;

@@ -6,13 +6,13 @@ use std::{
     hash::Hash,
 };
 
-use dstreams_rdd::{Key, Wire, key_hash};
-use hashbrown::{HashTable, hash_table};
+use dstreams_rdd::{Key, Wire};
 
 use super::{
     changes::{KeyChange, MappedRecords, PartitionChanges},
     codec::{decode, encode},
     disk::{Backing, IdleMoves},
+    entries::{Entries, Entry, Spot},
     error::StateError,
 };
 use crate::time::{Time, milliseconds};
@@ -20,7 +20,7 @@ use crate::time::{Time, milliseconds};
 /// States by key. A batch changes them in place and writes down what was there before, once for each key and batch, so
 /// that the batch can be undone and that earlier versions can be read. Its cost grows with the keys that it touches.
 pub(super) struct StateMap<K, S> {
-    table: HashTable<Entry<K, S>>,
+    table: Entries<K, S>,
     /// Keys by the time of their last use, for maps whose keys time out. Every key is listed once, under a time that
     /// may be outdated; it moves on when that time is due. A key that was removed stays listed until then.
     idle: Option<BTreeMap<Time, Vec<K>>>,
@@ -35,25 +35,22 @@ pub(super) struct StateMap<K, S> {
     backing: Option<Backing<K>>,
 }
 
-struct Entry<K, S> {
-    key: K,
-    state: S,
-    used: Time,
-    /// Where `idle` has the key.
-    listed: Time,
-    /// The attempt that has last written down the state.
-    logged_in: u64,
-}
-
 /// One batch backwards.
 struct Undo<K, S> {
     time: Time,
     before: Option<Time>,
-    changes: Vec<(K, Old<S>)>,
+    changes: Vec<Changed<K, S>>,
     /// Whether it has removed a key, which may then have come back.
     removes: bool,
     /// What was taken from `idle`.
     due: BTreeMap<Time, Vec<K>>,
+}
+
+/// What a batch did first to a key.
+struct Changed<K, S> {
+    key: K,
+    spot: Spot,
+    old: Old<S>,
 }
 
 /// What was there before a change.
@@ -75,7 +72,7 @@ impl<K: Hash + Eq + Clone, S: Clone> StateMap<K, S> {
     /// An empty map. `times_out` says whether [`take_idle`](Self::take_idle) is going to be asked.
     pub(super) fn new(times_out: bool) -> Self {
         Self {
-            table: HashTable::new(),
+            table: Entries::new(),
             idle: times_out.then(BTreeMap::new),
             applied: None,
             attempt: 0,
@@ -93,22 +90,26 @@ impl<K: Hash + Eq + Clone, S: Clone> StateMap<K, S> {
     /// Puts first states in the place of all that is there, before any batch.
     pub(super) fn load(&mut self, states: impl Iterator<Item = (K, S)>, time: Time) {
         *self = Self { log: self.log.take(), ..Self::new(self.idle.is_some()) };
-        self.table.reserve(states.size_hint().0, rehash);
+        self.table.reserve(states.size_hint().0);
         for (key, state) in states {
-            let hash = key_hash(&key);
-            match self.table.find_mut(hash, |entry| entry.key == key) {
+            let spot = self.table.find(&key);
+            match self.table.at_mut(spot) {
                 Some(entry) => entry.state = state,
-                None => self.insert(hash, key, state, time),
+                None => self.insert_at(spot, key, state, time),
             }
         }
     }
 
     /// Adds a key that is not there, used last at `used`, with no batch to undo that. `hash` is that of the key.
     pub(super) fn insert(&mut self, hash: u64, key: K, state: S, used: Time) {
+        self.insert_at(Spot::free(hash), key, state, used);
+    }
+
+    fn insert_at(&mut self, spot: Spot, key: K, state: S, used: Time) {
         if let Some(idle) = &mut self.idle {
             idle.entry(used).or_default().push(key.clone());
         }
-        self.table.insert_unique(hash, Entry { key, state, used, listed: used, logged_in: 0 }, rehash);
+        self.table.insert(spot, Entry { key, state, used, listed: used, logged_in: 0 });
     }
 
     /// Begins the batch at `time` where the batch before has ended. When it has been applied already, that is undone.
@@ -145,7 +146,7 @@ impl<K: Hash + Eq + Clone, S: Clone> StateMap<K, S> {
     /// Undoes the latest batch.
     pub(super) fn roll_back(&mut self) {
         let Some(undo) = self.undo.pop_back() else { return };
-        for (key, old) in undo.changes.into_iter().rev() {
+        for Changed { key, old, .. } in undo.changes.into_iter().rev() {
             self.restore(key, old);
         }
         if let Some(idle) = &mut self.idle {
@@ -165,77 +166,95 @@ impl<K: Hash + Eq + Clone, S: Clone> StateMap<K, S> {
 
     fn restore(&mut self, key: K, old: Old<S>) {
         let logged_in = self.attempt;
-        match (self.table.entry(key_hash(&key), |entry| entry.key == key, rehash), old) {
-            (hash_table::Entry::Occupied(entry), Old::Nothing) => drop(entry.remove()),
-            (hash_table::Entry::Occupied(mut entry), Old::State { state, used, listed }) => {
-                *entry.get_mut() = Entry { key, state, used, listed, logged_in };
+        let spot = self.table.find(&key);
+        match (self.table.at_mut(spot), old) {
+            (Some(_), Old::Nothing) => drop(self.table.remove(&key)),
+            (Some(entry), Old::State { state, used, listed }) => {
+                *entry = Entry { key, state, used, listed, logged_in };
             }
-            (hash_table::Entry::Vacant(entry), Old::State { state, used, listed }) => {
-                entry.insert(Entry { key, state, used, listed, logged_in });
+            (None, Old::State { state, used, listed }) => {
+                self.table.insert(spot, Entry { key, state, used, listed, logged_in });
             }
-            (hash_table::Entry::Occupied(mut entry), Old::Use { used, listed }) => {
-                let entry = entry.get_mut();
-                (entry.used, entry.listed) = (used, listed);
-            }
-            (hash_table::Entry::Vacant(_), Old::Nothing | Old::Use { .. }) => {}
+            (Some(entry), Old::Use { used, listed }) => (entry.used, entry.listed) = (used, listed),
+            (None, Old::Nothing | Old::Use { .. }) => {}
         }
     }
 
-    pub(super) fn get(&self, key: &K) -> Option<&S> {
-        self.table.find(key_hash(key), |entry| entry.key == *key).map(|entry| &entry.state)
+    /// Looks where a key is.
+    #[inline]
+    pub(super) fn find(&self, key: &K) -> Spot {
+        self.table.find(key)
     }
 
-    /// Sets the state of `key`, used at `time`, which is the time of the batch.
-    pub(super) fn put(&mut self, key: &K, state: S, time: Time) {
+    /// Where the key is now, of which it was looked before.
+    #[inline]
+    pub(super) fn still(&self, spot: Spot, key: &K) -> Spot {
+        self.table.still(spot, key)
+    }
+
+    /// The state of the key at a spot that has just been looked at.
+    #[inline]
+    pub(super) fn get_at(&self, spot: Spot) -> Option<&S> {
+        self.table.at(spot).map(|entry| &entry.state)
+    }
+
+    /// Sets the state of `key`, which is at the spot, used at `time`, which is the time of the batch.
+    #[inline]
+    pub(super) fn put_at(&mut self, spot: Spot, key: &K, state: S, time: Time) {
         let attempt = self.attempt;
         let changes = self.undo.back_mut().map(|undo| &mut undo.changes);
-        match self.table.entry(key_hash(key), |entry| entry.key == *key, rehash) {
-            hash_table::Entry::Occupied(mut entry) => {
-                let entry = entry.get_mut();
-                let state = std::mem::replace(&mut entry.state, state);
-                let used = std::mem::replace(&mut entry.used, time);
-                if std::mem::replace(&mut entry.logged_in, attempt) != attempt
-                    && let Some(changes) = changes
-                {
-                    changes.push((key.clone(), Old::State { state, used, listed: entry.listed }));
-                }
-            }
-            hash_table::Entry::Vacant(entry) => {
-                let key = entry
-                    .insert(Entry { key: key.clone(), state, used: time, listed: time, logged_in: attempt })
-                    .get()
-                    .key
-                    .clone();
-                if let Some(idle) = &mut self.idle {
-                    idle.entry(time).or_default().push(key.clone());
-                }
-                if let Some(changes) = changes {
-                    changes.push((key, Old::Nothing));
-                }
-            }
+        let Some(entry) = self.table.at_mut(spot) else { return self.put_new(spot, key, state, time) };
+        let state = std::mem::replace(&mut entry.state, state);
+        let used = std::mem::replace(&mut entry.used, time);
+        if std::mem::replace(&mut entry.logged_in, attempt) != attempt
+            && let Some(changes) = changes
+        {
+            let old = Old::State { state, used, listed: entry.listed };
+            changes.push(Changed { key: key.clone(), spot, old });
         }
     }
 
-    /// Says that the state of `key` was used at `time`, which is the time of the batch.
-    pub(super) fn touch(&mut self, key: &K, time: Time) {
-        let Some(entry) = self.table.find_mut(key_hash(key), |entry| entry.key == *key) else { return };
+    fn put_new(&mut self, spot: Spot, key: &K, state: S, time: Time) {
+        let entry = Entry { key: key.clone(), state, used: time, listed: time, logged_in: self.attempt };
+        let spot = self.table.insert(spot, entry);
+        if let Some(idle) = &mut self.idle {
+            idle.entry(time).or_default().push(key.clone());
+        }
+        if let Some(undo) = self.undo.back_mut() {
+            undo.changes.push(Changed { key: key.clone(), spot, old: Old::Nothing });
+        }
+    }
+
+    /// Says that the state of `key`, which is at the spot, was used at `time`, which is the time of the batch.
+    pub(super) fn touch_at(&mut self, spot: Spot, key: &K, time: Time) {
+        let Some(entry) = self.table.at_mut(spot) else { return };
         let used = std::mem::replace(&mut entry.used, time);
         if used != time
             && let Some(undo) = self.undo.back_mut()
         {
-            undo.changes.push((key.clone(), Old::Use { used, listed: entry.listed }));
+            let old = Old::Use { used, listed: entry.listed };
+            undo.changes.push(Changed { key: key.clone(), spot, old });
         }
     }
 
+    /// As [`put_at`](Self::put_at), wherever the key is.
+    pub(super) fn put(&mut self, key: &K, state: S, time: Time) {
+        self.put_at(self.find(key), key, state, time);
+    }
+
+    /// As [`touch_at`](Self::touch_at), wherever the key is.
+    pub(super) fn touch(&mut self, key: &K, time: Time) {
+        self.touch_at(self.find(key), key, time);
+    }
+
     pub(super) fn remove(&mut self, key: &K) {
-        let Ok(entry) = self.table.find_entry(key_hash(key), |entry| entry.key == *key) else { return };
-        let (Entry { key, state, used, listed, .. }, _) = entry.remove();
+        let Some((spot, Entry { key, state, used, listed, .. })) = self.table.remove(key) else { return };
         let Some(undo) = self.undo.back_mut() else { return };
         if let Some(backing) = &mut self.backing {
             backing.remove(undo.time, key.clone());
         }
         undo.removes = true;
-        undo.changes.push((key, Old::State { state, used, listed }));
+        undo.changes.push(Changed { key, spot, old: Old::State { state, used, listed } });
     }
 
     /// The keys that were last used before `time`, some maybe twice. They are listed no more: the caller removes them.
@@ -246,9 +265,7 @@ impl<K: Hash + Eq + Clone, S: Clone> StateMap<K, S> {
         let due = std::mem::replace(idle, later);
         for (listed, keys) in &due {
             for key in keys {
-                let Some(entry) = self.table.find_mut(key_hash(key), |entry| entry.key == *key) else {
-                    continue;
-                };
+                let Some(entry) = self.table.get_mut(key) else { continue };
                 if entry.listed != *listed {
                     // It was removed and has come back since.
                     continue;
@@ -282,7 +299,7 @@ impl<K: Hash + Eq + Clone, S: Clone> StateMap<K, S> {
             reached.is_none_or(|reached| reached <= time),
             "the states after the batch at {time} are not kept any more"
         );
-        for (key, old) in later().flat_map(|undo| &undo.changes) {
+        for Changed { key, old, .. } in later().flat_map(|undo| &undo.changes) {
             let state = match old {
                 Old::Nothing => None,
                 Old::State { state, .. } => Some(state),
@@ -291,7 +308,7 @@ impl<K: Hash + Eq + Clone, S: Clone> StateMap<K, S> {
             earlier.entry(key).or_insert(state);
         }
         let mut states = Vec::with_capacity(self.table.len());
-        for entry in &self.table {
+        for entry in self.table.iter() {
             if let Some(state) = earlier.remove(&entry.key).unwrap_or(Some(&entry.state)) {
                 states.push((entry.key.clone(), state.clone()));
             }
@@ -299,7 +316,7 @@ impl<K: Hash + Eq + Clone, S: Clone> StateMap<K, S> {
         for stored in self.backing.iter().flat_map(Backing::iter) {
             let (key, state) = stored?;
             let backing = self.backing.as_ref().expect("it has just been read");
-            if backing.is_removed(&key) || self.get(&key).is_some() {
+            if backing.is_removed(&key) || self.table.get(&key).is_some() {
                 continue;
             }
             if let Some(state) = earlier.remove(&key).map_or(Some(state), |state| state.cloned()) {
@@ -325,12 +342,12 @@ impl<K: Key, S: Wire> StateMap<K, S> {
         // Most batches are like the one before.
         let mut keys = Vec::with_capacity(log.back().map_or(0, |(_, changes)| changes.keys.len()));
         let mut seen = HashSet::new();
-        for (key, old) in &undo.changes {
+        for Changed { key, spot, old } in &undo.changes {
             if undo.removes && !seen.insert(key) {
                 // What was there before the batch is what the first change of a key says.
                 continue;
             }
-            let entry = self.table.find(key_hash(key), |entry| entry.key == *key);
+            let entry = self.table.at(self.table.still(*spot, key));
             key_bytes.clear();
             encode(entry.map_or(key, |entry| &entry.key), &mut key_bytes)?;
             let change = match (old, entry) {
@@ -373,17 +390,16 @@ impl<K: Key, S: Wire> StateMap<K, S> {
         self.backing = Some(backing);
     }
 
-    /// Makes sure that the state of a key is in the table if it has one.
-    pub(super) fn fetch(&mut self, key: &K) -> Result<(), StateError> {
-        let Some(backing) = &mut self.backing else { return Ok(()) };
-        let hash = key_hash(key);
-        if self.table.find(hash, |entry| entry.key == *key).is_none()
+    /// Puts the state of a key that is not in the table there, if it has one on disk. Returns where it is.
+    pub(super) fn fetch(&mut self, spot: Spot, key: &K) -> Result<Spot, StateError> {
+        if !spot.is_filled()
+            && let Some(backing) = &mut self.backing
             && let Some((state, used)) = backing.get(key)?
         {
             let entry = Entry { key: key.clone(), state, used, listed: used, logged_in: 0 };
-            self.table.insert_unique(hash, entry, rehash);
+            return Ok(self.table.insert(spot, entry));
         }
-        Ok(())
+        Ok(spot)
     }
 
     /// As [`take_idle`](Self::take_idle), for keys whose states are on disk.
@@ -398,7 +414,7 @@ impl<K: Key, S: Wire> StateMap<K, S> {
         for bytes in listed {
             let key: K = decode(&bytes)?;
             let Some(backing) = &self.backing else { break };
-            let used = match self.table.find(key_hash(&key), |entry| entry.key == key) {
+            let used = match self.table.get(&key) {
                 Some(entry) => entry.used,
                 None if backing.is_removed(&key) => continue,
                 None => match backing.stored(&bytes)? {
@@ -434,7 +450,7 @@ impl<K: Key, S: Wire> StateMap<K, S> {
 
     /// Makes room for more keys.
     pub(super) fn reserve(&mut self, keys: usize) {
-        self.table.reserve(keys, rehash);
+        self.table.reserve(keys);
     }
 
     /// Says that the states are those after the batch at `time`.
@@ -454,12 +470,12 @@ impl<K: Key, S: Wire> StateMap<K, S> {
     }
 }
 
-fn rehash<K: Hash, S>(entry: &Entry<K, S>) -> u64 {
-    key_hash(&entry.key)
-}
-
 #[cfg(test)]
-impl<K: Clone, S: Clone> StateMap<K, S> {
+impl<K: Hash + Eq + Clone, S: Clone> StateMap<K, S> {
+    pub(super) fn get(&self, key: &K) -> Option<&S> {
+        self.get_at(self.find(key))
+    }
+
     /// All states with the times of their last use.
     pub(super) fn entries(&self) -> Vec<(K, S, Time)> {
         self.table.iter().map(|entry| (entry.key.clone(), entry.state.clone(), entry.used)).collect()

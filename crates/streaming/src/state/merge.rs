@@ -4,9 +4,10 @@
 //! Only bytes are compared and copied, unless keys have moved to other partitions or types have changed since: then what
 //! was stored before is read and written anew. Memory is taken for the changes, not for the states.
 
-use std::{collections::HashMap, path::Path};
+use std::collections::HashMap;
 
 use dstreams_rdd::{Key, Partitioner, Wire, key_hash};
+use dstreams_wal::Location;
 
 use super::{
     base::visit,
@@ -91,9 +92,9 @@ impl<K: Key> Rewriter<'_, K> {
     /// Writes the states of `base` with the changes to the files of `dir`, as those after the batch at `time`.
     pub(super) fn merge<S: Wire>(
         &self,
-        dir: &Path,
+        dir: &Location,
         time: Time,
-        base: Option<&Path>,
+        base: Option<&Location>,
         changes: &[(Time, Vec<u8>)],
     ) -> Result<Written, StateError> {
         let mut folded = fold(self.kept.schema.partitions, changes)?;

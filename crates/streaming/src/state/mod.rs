@@ -10,6 +10,7 @@ mod disk;
 mod durable;
 #[cfg(test)]
 mod durable_suite;
+mod entries;
 pub(crate) mod error;
 mod map;
 #[cfg(test)]

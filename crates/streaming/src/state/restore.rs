@@ -4,12 +4,13 @@
 use std::{
     collections::BTreeSet,
     num::NonZero,
-    path::{Path, PathBuf},
+    path::Path,
     sync::atomic::{AtomicBool, AtomicUsize, Ordering},
     thread,
 };
 
 use dstreams_rdd::{Key, Partitioner, Wire, key_hash};
+use dstreams_wal::Location;
 use parking_lot::Mutex;
 
 use super::{
@@ -49,7 +50,7 @@ impl<'a, K: Key, S: Wire> Restoring<'a, K, S> {
     }
 
     /// Loads the files of a snapshot, which has keys that are not there yet.
-    pub(super) fn load(&mut self, dir: &Path) -> Result<(), StateError> {
+    pub(super) fn load(&mut self, dir: &Location) -> Result<(), StateError> {
         let paths = parts(dir)?;
         let described = describe(dir)?;
         self.layouts.insert(described.header.layout);
@@ -94,7 +95,7 @@ impl<'a, K: Key, S: Wire> Restoring<'a, K, S> {
         })
     }
 
-    fn load_part(&self, number: usize, path: &Path) -> Result<(), StateError> {
+    fn load_part(&self, number: usize, path: &Location) -> Result<(), StateError> {
         let mut reader = PartReader::open(path)?;
         let mut bunches: Vec<Vec<(u64, K, S, Time)>> =
             self.store.partitions().iter().map(|_| Vec::new()).collect();
@@ -162,7 +163,7 @@ impl<'a, K: Key, S: Wire> Restoring<'a, K, S> {
 }
 
 /// The next file that nobody reads yet, with its number.
-fn next_part<'p>(paths: &'p [PathBuf], next: &AtomicUsize) -> Option<(usize, &'p Path)> {
+fn next_part<'p>(paths: &'p [Location], next: &AtomicUsize) -> Option<(usize, &'p Location)> {
     let number = next.fetch_add(1, Ordering::Relaxed);
-    paths.get(number).map(|path| (number, path.as_path()))
+    paths.get(number).map(|path| (number, path))
 }

@@ -4,7 +4,6 @@
 use std::{
     collections::{BTreeMap, VecDeque},
     hash::{BuildHasher, Hasher, RandomState},
-    path::{Path, PathBuf},
     sync::{
         Arc, Once, OnceLock,
         atomic::{AtomicBool, AtomicU64, Ordering},
@@ -12,6 +11,7 @@ use std::{
 };
 
 use dstreams_rdd::{Key, Wire};
+use dstreams_wal::Location;
 use parking_lot::Mutex;
 
 use super::{
@@ -20,7 +20,7 @@ use super::{
     disk::{self, Backing, DiskOptions, DiskPlace, DiskStates, IdleMoves},
     error::StateError,
     map::StateMap,
-    snapshot::{self, Header, SnapshotWriter},
+    snapshot::{self, Header, PartWriter},
 };
 use crate::{
     checkpoint::durable::{Snapshot, StateSchema},
@@ -42,7 +42,7 @@ pub(super) type SharedMap<K, S> = Arc<Mutex<StateMap<K, S>>>;
 /// What there is for states that are kept in checkpoints.
 pub(super) struct Kept {
     /// The directory of the operator.
-    pub(super) dir: PathBuf,
+    pub(super) dir: Location,
     pub(super) schema: StateSchema,
     /// Whether mapped records are logged.
     pub(super) logs_mapped: bool,
@@ -66,9 +66,14 @@ struct Uncommitted {
 }
 
 impl Kept {
-    pub(super) fn new(dir: &Path, schema: StateSchema, logs_mapped: bool, disk: Option<DiskPlace>) -> Self {
+    pub(super) fn new(
+        dir: &Location,
+        schema: StateSchema,
+        logs_mapped: bool,
+        disk: Option<DiskPlace>,
+    ) -> Self {
         Self {
-            dir: dir.to_owned(),
+            dir: dir.clone(),
             logs_mapped,
             layout: AtomicU64::new(fresh_layout(&schema)),
             snapshot_bytes: AtomicU64::new(0),
@@ -94,21 +99,44 @@ impl Kept {
     }
 
     /// The directory of the states before the first batch, which are like a snapshot.
-    pub(super) fn initial(&self) -> PathBuf {
-        self.dir.join("initial")
+    pub(super) fn initial(&self) -> Location {
+        self.dir.join(INITIAL)
+    }
+
+    /// The directory of a snapshot.
+    pub(super) fn snapshot(&self, snapshot: &Snapshot) -> Location {
+        self.dir.join(&snapshot.dir)
+    }
+
+    /// Whether the database, if there is one, is a snapshot too. On an object store it is on this machine, made anew at
+    /// each start.
+    pub(super) fn is_database_kept(&self) -> bool {
+        self.dir.is_local()
+    }
+
+    /// What may hold the states before the first snapshot.
+    fn first_bases(&self) -> impl Iterator<Item = &'static str> {
+        [INITIAL, disk::DATABASE].into_iter().filter(|name| *name == INITIAL || self.is_database_kept())
     }
 
     /// What there is of states before the first snapshot: those before the first batch, or a database that has not been
     /// recorded as a snapshot.
-    pub(super) fn first_base(&self) -> Option<PathBuf> {
-        [self.initial(), disk::path(self)].into_iter().find(|dir| dir.exists())
+    pub(super) fn first_base(&self) -> Result<Option<Location>, StateError> {
+        for name in self.first_bases() {
+            let dir = self.dir.join(name);
+            if exists(&dir)? {
+                return Ok(Some(dir));
+            }
+        }
+        Ok(None)
     }
 
     /// Removes that, apart from a directory that has become a snapshot.
-    pub(super) fn remove_first_bases(&self, but: &Path) -> Result<(), StateError> {
-        for dir in [self.initial(), disk::path(self)] {
-            if dir != but && dir.exists() {
-                dstreams_wal::remove_dir_all("snapshot", &dir).map_err(StateError::io("remove", &dir))?;
+    pub(super) fn remove_first_bases(&self, but: &str) -> Result<(), StateError> {
+        for name in self.first_bases().filter(|name| *name != but) {
+            let dir = self.dir.join(name);
+            if exists(&dir)? {
+                dir.remove_dir_all("snapshot").map_err(StateError::io("remove", dir.path()))?;
             }
         }
         Ok(())
@@ -117,7 +145,7 @@ impl Kept {
     /// Removes them once two snapshots in a row have files: of the last two checkpoint files, the older one may be from
     /// before the first of them.
     pub(super) fn remove_first_bases_after(&self, before: &Snapshot) -> Result<(), StateError> {
-        let is_first = [self.initial(), disk::path(self)].contains(&before.dir);
+        let is_first = [INITIAL, disk::DATABASE].contains(&&*before.dir);
         if !is_first && self.builds_on_files.swap(true, Ordering::Relaxed) {
             self.remove_first_bases(&before.dir)?;
         }
@@ -127,6 +155,13 @@ impl Kept {
     pub(super) fn header(&self, time: Time, partition: usize) -> Header {
         Header { layout: self.layout(), ..Header::new(time, partition, self.schema.clone()) }
     }
+}
+
+/// The name of the directory of the states before the first batch.
+const INITIAL: &str = "initial";
+
+fn exists(dir: &Location) -> Result<bool, StateError> {
+    dir.exists().map_err(StateError::io("find", dir.path()))
 }
 
 /// A number that no layout has had before.
@@ -222,7 +257,7 @@ impl<K: Key, S: Wire> StateStore<K, S> {
 
     /// The database that states are to be in.
     pub(super) fn disk_place(&self) -> Option<DiskPlace> {
-        self.on_disk.map(|options| DiskPlace::new(options, self.times_out))
+        self.on_disk.clone().map(|options| DiskPlace::new(options, self.times_out))
     }
 
     /// Where states are while the program runs.
@@ -242,7 +277,7 @@ impl<K: Key, S: Wire> StateStore<K, S> {
 
     fn begin_empty(&self, kept: &Kept) -> Result<(), StateError> {
         // Left by a program that has not completed its first batch.
-        kept.remove_first_bases(Path::new(""))?;
+        kept.remove_first_bases("")?;
         if let Some(place) = &kept.disk {
             self.set_disk(&place.create(kept)?);
         }
@@ -269,7 +304,7 @@ impl<K: Key, S: Wire> StateStore<K, S> {
             return;
         }
         let loaded = match self.disk() {
-            Some(disk) => load_on_disk(disk, partition, states, time),
+            Some(disk) => self.load_on_disk(disk, partition, states, time),
             None => self.load_in_memory(partition, states.collect(), time),
         };
         if let Err(error) = loaded {
@@ -284,6 +319,31 @@ impl<K: Key, S: Wire> StateStore<K, S> {
         }
         map.load(states.into_iter(), time);
         self.kept().map_or(Ok(()), |kept| write_initial(kept, &map, partition, time))
+    }
+
+    /// Puts the first states of a partition into the database, a part at a time; also into files where the database is
+    /// gone at the next start.
+    fn load_on_disk(
+        &self,
+        disk: &DiskStates,
+        partition: usize,
+        states: impl Iterator<Item = (K, S)>,
+        time: Time,
+    ) -> Result<(), StateError> {
+        let lasting = self.kept().filter(|kept| !kept.is_database_kept());
+        let mut files = lasting.map(|kept| initial_writer(kept, partition, time)).transpose()?;
+        let (mut key_bytes, mut state_bytes) = (Vec::new(), Vec::new());
+        let mut filling = disk.filling();
+        for (key, state) in states {
+            encode_pair(&key, &state, &mut key_bytes, &mut state_bytes)?;
+            filling.put(partition, &key_bytes, &state_bytes, time)?;
+            if let Some(files) = &mut files {
+                files.put(&key_bytes, &state_bytes, time)?;
+            }
+        }
+        files.map(PartWriter::finish).transpose()?;
+        let keys = filling.finish()?;
+        disk.filled(partition, keys[partition])
     }
 
     /// Whether all partitions have applied the batch at `time`.
@@ -365,34 +425,32 @@ fn write_initial<K: Key, S: Wire>(
     partition: usize,
     time: Time,
 ) -> Result<(), StateError> {
-    let dir = kept.initial();
-    snapshot::ensure(&dir)?;
-    // Before the first batch, but with its time of use.
-    let header = kept.header(time - crate::time::milliseconds(1), partition);
-    let mut writer = SnapshotWriter::create(&dir, &header)?;
+    let mut writer = initial_writer(kept, partition, time)?;
+    let (mut key_bytes, mut state_bytes) = (Vec::new(), Vec::new());
     for (key, state) in map.iter() {
-        writer.put(key, state, time)?;
+        encode_pair(key, state, &mut key_bytes, &mut state_bytes)?;
+        writer.put(&key_bytes, &state_bytes, time)?;
     }
     writer.finish()?;
     Ok(())
 }
 
-/// Puts the first states of a partition into a database, a part at a time.
-fn load_on_disk<K: Key, S: Wire>(
-    disk: &DiskStates,
-    partition: usize,
-    states: impl Iterator<Item = (K, S)>,
-    time: Time,
+/// Writes the first states of a partition like those of a snapshot.
+fn initial_writer(kept: &Kept, partition: usize, time: Time) -> Result<PartWriter, StateError> {
+    let dir = kept.initial();
+    snapshot::ensure(&dir)?;
+    // Before the first batch, but with its time of use.
+    PartWriter::create(&dir, &kept.header(time - crate::time::milliseconds(1), partition))
+}
+
+fn encode_pair<K: Key, S: Wire>(
+    key: &K,
+    state: &S,
+    key_bytes: &mut Vec<u8>,
+    state_bytes: &mut Vec<u8>,
 ) -> Result<(), StateError> {
-    let (mut key_bytes, mut state_bytes) = (Vec::new(), Vec::new());
-    let mut filling = disk.filling();
-    for (key, state) in states {
-        key_bytes.clear();
-        state_bytes.clear();
-        encode(&key, &mut key_bytes)?;
-        encode(&state, &mut state_bytes)?;
-        filling.put(partition, &key_bytes, &state_bytes, time)?;
-    }
-    let keys = filling.finish()?;
-    disk.filled(partition, keys[partition])
+    key_bytes.clear();
+    state_bytes.clear();
+    encode(key, key_bytes)?;
+    encode(state, state_bytes)
 }

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Whatever is cut off or changed: what is read are records that were appended, in order, then an error that says where.
 
-use std::{ops::Range, path::PathBuf, sync::Arc};
+use std::{ops::Range, path::PathBuf};
 
 use proptest::prelude::*;
 
-use super::{DIR, reader_on, rolling_each_second, small_segments, writer_on};
+use super::{DIR, log_dir_on, reader_on, rolling_each_second, small_segments, writer_on};
 use crate::{
     Durability, Error, Handle, TornTail,
     frame::FRAME_HEADER,
@@ -158,7 +158,7 @@ proptest! {
 
 /// Adds groups of records `[n]`, each made durable at once.
 fn groups(disk: &Disk, sizes: &[u8]) -> Vec<Handle> {
-    let (mut tail, _) = Tail::open(Arc::new(disk.clone()), DIR.as_ref(), rolling_each_second()).unwrap();
+    let (mut tail, _) = Tail::open(&log_dir_on(disk), rolling_each_second()).unwrap();
     let entry = |n: u8| Entry { time: 0, bytes: vec![n], checksum: crc32fast::hash(&[n]) };
     let add = |size: &u8| {
         let entries: Vec<Entry> = (0..*size).map(entry).collect();

@@ -54,6 +54,7 @@ fn main() -> Result<()> {
 /// As `dstreams::run`, with another clock than that of the system. It runs until it fails or is killed.
 fn run_with_clock(clock: SteadyClock, config: Config) -> Result<()> {
     dstreams::log::to_stderr(dstreams::log::Level::INFO);
+    dstreams::objects::register();
     let options = RddOptions {
         threads: config.get(&keys::MASTER).threads(),
         default_parallelism: config.get(&keys::DEFAULT_PARALLELISM),

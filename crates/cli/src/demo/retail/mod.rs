@@ -21,7 +21,9 @@ use std::{
     thread,
 };
 
-use dstreams::{Duration, StopOptions, StreamingContext, get_or_create, log::Level, streaming::config::keys};
+use dstreams::{
+    Duration, StopOptions, StreamingContext, get_or_create, log::Level, streaming::config::keys, web::WebUi,
+};
 use tempfile::TempDir;
 
 use self::{
@@ -32,7 +34,7 @@ use self::{
     view::View,
     watch::{Event, Watcher},
 };
-use super::{show::write, watch_signals};
+use super::{show::write, watch_signals, watched_at, web_ui};
 
 /// By what sinks and the checkpoint know the demo.
 const APPLICATION: &str = "dstreams-demo-retail";
@@ -193,7 +195,7 @@ impl<'a> Plan<'a> {
         let (sender, events) = mpsc::channel();
         let signals = sender.clone();
         watch_signals(move || signals.send(Event::Interrupted).is_ok())?;
-        let ssc = self.start(sender)?;
+        let (ssc, _ui) = self.start(sender)?;
         while let Ok(event) = events.recv() {
             match event {
                 Event::Started => {}
@@ -226,7 +228,7 @@ impl<'a> Plan<'a> {
             let _ended = io::stdin().read_to_end(&mut Vec::new());
             let _ = closed.send(Event::Interrupted);
         })?;
-        let ssc = self.start(sender)?;
+        let (ssc, _no_ui) = self.start(sender)?;
         let tell = |event: &Event| -> Result<(), serde_json::Error> {
             write(&(serde_json::to_string(event)? + "\n"));
             Ok(())
@@ -245,7 +247,10 @@ impl<'a> Plan<'a> {
     }
 
     /// Builds the pipeline and starts it, from the beginning or where the directory says.
-    fn start(&self, events: mpsc::Sender<Event>) -> Result<StreamingContext, Box<dyn Error>> {
+    fn start(
+        &self,
+        events: mpsc::Sender<Event>,
+    ) -> Result<(StreamingContext, Option<WebUi>), Box<dyn Error>> {
         let options = self.options;
         let own = [
             (keys::BATCH_INTERVAL.name(), options.interval.as_str()),
@@ -277,6 +282,9 @@ impl<'a> Plan<'a> {
             Ok(())
         })?;
         ssc.add_listener(watcher);
+        // A worker lives from one kill to the next.
+        let ui = if options.worker { None } else { web_ui(&ssc)? };
+        write(&watched_at(ui.as_ref()));
         ssc.start()?;
         let failed = ssc.clone();
         thread::spawn(move || {
@@ -285,7 +293,7 @@ impl<'a> Plan<'a> {
                 let _ = events.send(Event::Ended);
             }
         });
-        Ok(ssc)
+        Ok((ssc, ui))
     }
 
     /// Compares what is in the tables with what should be.

@@ -65,7 +65,12 @@ pub(crate) fn run(options: &Options) -> Result<(), Box<dyn Error>> {
     let interrupts = ends.clone();
     watch_signals(move || interrupts.send(End::Interrupted).is_ok())?;
 
-    println!("Counting words of {source}, a batch every {}. Ctrl-C to stop.\n", ssc.batch_interval());
+    let ui = super::web_ui(&ssc)?;
+    let watched = super::watched_at(ui.as_ref());
+    println!(
+        "Counting words of {source}, a batch every {}. Ctrl-C to stop.{watched}\n",
+        ssc.batch_interval()
+    );
     ssc.start()?;
     watch_errors(&ssc, ends);
 

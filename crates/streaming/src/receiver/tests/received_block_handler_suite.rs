@@ -75,7 +75,7 @@ fn test_block_count_messages() {
     ];
     for (number, level) in levels.into_iter().enumerate() {
         let run = Run::with(1 << 20, level);
-        run.blocks.attach(&dir.path().join(number.to_string()), Some(rolling_each_second())).unwrap();
+        run.blocks.attach(dir.path().join(number.to_string()), Some(rolling_each_second())).unwrap();
         let records: Vec<String> = (0..25 * number).map(|text| text.to_string()).collect();
         assert_eq!(run.try_store(1, records.clone()).unwrap().records, 25 * number as u64, "{level}");
         assert_eq!(run.read(&run.plan(1)), records, "{level}");

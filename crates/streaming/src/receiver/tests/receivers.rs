@@ -135,7 +135,7 @@ impl Program {
         let (started, handles) = channel();
         let stream = test.context().stream("receiver_stream", |context| {
             let source = ReceivedSource::new("Given", Given(started), ReceiverOptions::default(), context);
-            source.attach(dir).unwrap();
+            source.attach(&dir.into()).unwrap();
             Arc::new(Recovered { source, batches: batches.clone() })
         });
         let seen = test.collect(&stream);

@@ -17,7 +17,7 @@ use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 
 pub(super) use backing::Backing;
-pub(super) use place::{DiskPlace, path};
+pub(super) use place::{DATABASE, DiskPlace};
 pub(super) use write::IdleMoves;
 
 use super::{
@@ -32,10 +32,12 @@ const PLACE: &str = "state_db";
 const META: &[u8] = b"meta";
 
 /// How much memory a database takes, roughly.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(crate) struct DiskOptions {
     /// Bytes for cached blocks, states and what is not written yet.
     pub(crate) budget: u64,
+    /// Where databases are that are kept for one run only; the temporary directory of the system if nothing is said.
+    pub(crate) local_dir: Option<PathBuf>,
 }
 
 /// A database of states.
@@ -92,7 +94,7 @@ impl StoredState {
 
 impl DiskStates {
     /// Opens the database in a directory, or makes one that is about what `fresh` says.
-    pub(super) fn open(path: &Path, options: DiskOptions, fresh: &About) -> Result<Self, StateError> {
+    pub(super) fn open(path: &Path, options: &DiskOptions, fresh: &About) -> Result<Self, StateError> {
         let failed = |cause| StateError::Database { action: "open", path: path.to_owned(), cause };
         pass("open", path)?;
         // Half of the budget is for blocks, a quarter for states that are being changed, a quarter for tables in memory,
@@ -131,10 +133,6 @@ impl DiskStates {
         let times_out = about.times_out;
         let path = path.to_owned();
         Ok(Self { path, database, states, idle, meta, times_out, budget, about: Mutex::new(about) })
-    }
-
-    pub(super) fn path(&self) -> &Path {
-        &self.path
     }
 
     pub(super) fn about(&self) -> About {

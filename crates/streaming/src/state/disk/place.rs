@@ -8,6 +8,8 @@ use std::{
 };
 
 use dstreams_rdd::{Key, Wire, key_hash};
+use dstreams_wal::Location;
+use tempfile::TempDir;
 
 use super::{About, DiskOptions, DiskStates};
 use crate::{
@@ -23,17 +25,49 @@ use crate::{
 
 /// The database of an operator, once it is open.
 pub(in crate::state) struct DiskPlace {
+    /// Where the database is, and beside it the next one.
+    dir: PathBuf,
     options: DiskOptions,
     times_out: bool,
+    /// Dropped before the directory that they may be in.
     states: OnceLock<Arc<DiskStates>>,
+    /// Where states are kept on an object store: the database is for this run only.
+    only_now: Option<TempDir>,
 }
+
+/// What the database is called.
+pub(in crate::state) const DATABASE: &str = "database";
 
 /// How many keys of each partition are looked at to see whether all are where they belong.
 const SAMPLE: usize = 200;
 
 impl DiskPlace {
     pub(in crate::state) fn new(options: DiskOptions, times_out: bool) -> Self {
-        Self { options, times_out, states: OnceLock::new() }
+        Self { dir: PathBuf::new(), options, times_out, states: OnceLock::new(), only_now: None }
+    }
+
+    /// Has the database be in the directory of the operator, or if that is on an object store in one that ends with this
+    /// run.
+    pub(in crate::state) fn choose(&mut self, dir: &Location) -> Result<(), StateError> {
+        if let Some(dir) = dir.local_path() {
+            dir.clone_into(&mut self.dir);
+            return Ok(());
+        }
+        let parent = self.options.local_dir.clone().unwrap_or_else(std::env::temp_dir);
+        let made = fs::create_dir_all(&parent)
+            .and_then(|()| tempfile::Builder::new().prefix("dstreams-states-").tempdir_in(&parent))
+            .map_err(StateError::io("make a directory in", &parent))?;
+        made.path().clone_into(&mut self.dir);
+        self.only_now = Some(made);
+        Ok(())
+    }
+
+    fn path(&self) -> PathBuf {
+        self.dir.join(DATABASE)
+    }
+
+    fn next(&self) -> PathBuf {
+        self.dir.join("database-next")
     }
 
     pub(in crate::state) fn states(&self) -> Option<&Arc<DiskStates>> {
@@ -50,9 +84,9 @@ impl DiskPlace {
 
     /// An empty database in the place of one that a program has left which has not completed its first batch.
     pub(in crate::state) fn create(&self, kept: &Kept) -> Result<Arc<DiskStates>, StateError> {
-        remove(&path(kept))?;
-        remove(&next(kept))?;
-        let states = DiskStates::open(&path(kept), self.options, &self.about(kept))?;
+        remove(&self.path())?;
+        remove(&self.next())?;
+        let states = DiskStates::open(&self.path(), &self.options, &self.about(kept))?;
         states.begin(self.about(kept))?;
         Ok(self.set(states))
     }
@@ -62,11 +96,11 @@ impl DiskPlace {
     pub(in crate::state) fn restore<K: Key, S: Wire>(
         &self,
         rewriter: &Rewriter<'_, K>,
-        base: Option<(&Path, Time)>,
+        base: Option<(&Location, Time)>,
         version: Time,
     ) -> Result<Arc<DiskStates>, StateError> {
         let kept = rewriter.kept;
-        let (path, next) = (path(kept), next(kept));
+        let (path, next) = (self.path(), self.next());
         if next.exists() {
             if path.exists() {
                 remove(&next)?;
@@ -77,7 +111,7 @@ impl DiskPlace {
         }
         let files = base.filter(|(dir, _)| !is_database(dir));
         if path.exists() {
-            let states = DiskStates::open(&path, self.options, &self.about(kept))?;
+            let states = DiskStates::open(&path, &self.options, &self.about(kept))?;
             let about = states.about();
             if about.version > Some(version) {
                 return Err(StateError::Schema(format!(
@@ -101,7 +135,7 @@ impl DiskPlace {
             && let Some((dir, _)) = base
         {
             return Err(StateError::Damaged {
-                path: dir.to_owned(),
+                path: dir.path().to_owned(),
                 offset: 0,
                 problem: "the states that were here are gone; restore the directory from a copy".to_owned(),
             });
@@ -144,7 +178,7 @@ impl DiskPlace {
     ) -> Result<(), StateError> {
         remove(next)?;
         let about = self.about(rewriter.kept);
-        let states = DiskStates::open(next, self.options, &about)?;
+        let states = DiskStates::open(next, &self.options, &about)?;
         states.begin(about)?;
         let mut filling = states.filling();
         let mut new = Rewritten::default();
@@ -161,10 +195,10 @@ impl DiskPlace {
 
     /// Puts the new database in the place of the one before.
     fn replace(&self, kept: &Kept) -> Result<Arc<DiskStates>, StateError> {
-        let (path, next) = (path(kept), next(kept));
+        let (path, next) = (self.path(), self.next());
         remove(&path)?;
         rename(&next, &path)?;
-        let states = DiskStates::open(&path, self.options, &self.about(kept))?;
+        let states = DiskStates::open(&path, &self.options, &self.about(kept))?;
         kept.keep_layout(states.about().header.layout);
         Ok(self.set(states))
     }
@@ -175,14 +209,6 @@ type Entries<'a> = dyn FnMut(
         &mut dyn FnMut(crate::state::base::StoredEntry<'_>) -> Result<(), StateError>,
     ) -> Result<(), StateError>
     + 'a;
-
-pub(in crate::state) fn path(kept: &Kept) -> PathBuf {
-    kept.dir.join("database")
-}
-
-fn next(kept: &Kept) -> PathBuf {
-    kept.dir.join("database-next")
-}
 
 fn remove(dir: &Path) -> Result<(), StateError> {
     if dir.exists() { fs::remove_dir_all(dir).map_err(StateError::io("remove", dir)) } else { Ok(()) }

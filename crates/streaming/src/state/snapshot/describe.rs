@@ -2,10 +2,11 @@
 //! What a snapshot is, from the heads and ends of its files: nothing of its keys and states is read.
 
 use std::{
-    fs::File,
     io::{Read, Seek, SeekFrom},
     path::Path,
 };
+
+use dstreams_wal::{FileReader, Location};
 
 use super::{
     format::{BlockHead, HEAD, Header, Kind, read_header},
@@ -25,20 +26,20 @@ pub(crate) struct Description {
 }
 
 /// Describes the snapshot in a directory.
-pub(crate) fn describe(dir: &Path) -> Result<Description, StateError> {
+pub(crate) fn describe(dir: &Location) -> Result<Description, StateError> {
     let paths = parts(dir)?;
     let header = read_header(&paths[0])?.header;
     let mut description = Description { header, keys: Vec::new(), bytes: Vec::new() };
     for path in &paths {
         let opened = read_header(path)?;
-        description.keys.push(keys(path, opened.file.into_inner(), opened.length)?);
+        description.keys.push(keys(path.path(), opened.file.into_inner(), opened.length)?);
         description.bytes.push(opened.length);
     }
     Ok(description)
 }
 
 /// The number in the end mark.
-fn keys(path: &Path, mut file: File, length: u64) -> Result<u64, StateError> {
+fn keys(path: &Path, mut file: FileReader, length: u64) -> Result<u64, StateError> {
     let offset = length.saturating_sub(HEAD as u64);
     let mut end = [0; HEAD];
     file.seek(SeekFrom::Start(offset))

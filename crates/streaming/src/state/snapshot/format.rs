@@ -1,12 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //! The bytes of a snapshot file: its header and the heads of its blocks.
 
-use std::{
-    fs::File,
-    io::{BufReader, Read},
-    path::Path,
-};
+use std::io::{BufReader, Read};
 
+use dstreams_wal::{FileReader, Location};
 use serde::{Deserialize, Serialize};
 
 use crate::{checkpoint::durable::StateSchema, state::error::StateError, time::Time};
@@ -51,21 +48,22 @@ impl Header {
 /// A file whose header has been read.
 pub(super) struct Opened {
     pub(super) header: Header,
-    pub(super) file: BufReader<File>,
+    pub(super) file: BufReader<FileReader>,
     /// How many bytes the header took.
     pub(super) offset: u64,
     pub(super) length: u64,
 }
 
 /// Opens a file and reads its header.
-pub(super) fn read_header(path: &Path) -> Result<Opened, StateError> {
+pub(super) fn read_header(location: &Location) -> Result<Opened, StateError> {
+    let path = location.path();
     let damaged = |offset, problem: &str| StateError::Damaged {
         path: path.to_owned(),
         offset,
         problem: problem.to_owned(),
     };
-    let file = File::open(path).map_err(StateError::io("open", path))?;
-    let length = file.metadata().map_err(StateError::io("open", path))?.len();
+    let file = location.open().map_err(StateError::io("open", path))?;
+    let length = file.length();
     let mut file = BufReader::with_capacity(1 << 18, file);
     let mut bytes = vec![0; 16];
     file.read_exact(&mut bytes).map_err(|_| damaged(0, "it is shorter than a header"))?;

@@ -36,7 +36,7 @@ mod format;
 mod reader;
 mod writer;
 
-use std::path::{Path, PathBuf};
+use dstreams_wal::Location;
 
 pub(crate) use describe::describe;
 pub(crate) use format::Header;
@@ -49,35 +49,39 @@ use super::error::StateError;
 const PLACE: &str = "snapshot";
 
 /// Makes the directory of a snapshot, durably. What an attempt before has left there is replaced.
-pub(crate) fn create(dir: &Path) -> Result<(), StateError> {
-    if dir.exists() {
-        dstreams_wal::remove_dir_all(PLACE, dir).map_err(StateError::io("clear", dir))?;
+pub(crate) fn create(dir: &Location) -> Result<(), StateError> {
+    if dir.exists().map_err(StateError::io("find", dir.path()))? {
+        dir.remove_dir_all(PLACE).map_err(StateError::io("clear", dir.path()))?;
     }
     ensure(dir)
 }
 
 /// As [`create`], with what is there left in place.
-pub(super) fn ensure(dir: &Path) -> Result<(), StateError> {
-    dstreams_wal::create_dir(PLACE, dir).map_err(StateError::io("create", dir))
+pub(super) fn ensure(dir: &Location) -> Result<(), StateError> {
+    dir.create_dir(PLACE).map_err(StateError::io("create", dir.path()))
 }
 
 /// The file of a partition.
-pub(crate) fn part(dir: &Path, partition: usize) -> PathBuf {
-    dir.join(format!("part-{partition:05}"))
+pub(crate) fn part(dir: &Location, partition: usize) -> Location {
+    dir.join(part_name(partition))
+}
+
+fn part_name(partition: usize) -> String {
+    format!("part-{partition:05}")
 }
 
 /// The files of a snapshot by partition. Fails when one is missing.
-pub(crate) fn parts(dir: &Path) -> Result<Vec<PathBuf>, StateError> {
-    let first = part(dir, 0);
-    let partitions = format::read_header(&first)?.header.schema.partitions;
-    let paths: Vec<_> = (0..partitions.max(1)).map(|partition| part(dir, partition)).collect();
-    match paths.iter().find(|path| !path.exists()) {
+pub(crate) fn parts(dir: &Location) -> Result<Vec<Location>, StateError> {
+    let partitions = format::read_header(&part(dir, 0))?.header.schema.partitions;
+    let there = dir.list().map_err(StateError::io("list", dir.path()))?;
+    let mut names = (0..partitions.max(1)).map(part_name);
+    match names.find(|name| there.iter().all(|entry| entry.name != *name)) {
         Some(missing) => Err(StateError::Damaged {
-            path: dir.to_owned(),
+            path: dir.path().to_owned(),
             offset: 0,
-            problem: format!("{} is missing", missing.file_name().unwrap_or_default().display()),
+            problem: format!("{missing} is missing"),
         }),
-        None => Ok(paths),
+        None => Ok((0..partitions.max(1)).map(|partition| part(dir, partition)).collect()),
     }
 }
 

@@ -2,12 +2,12 @@
 //! Reads the file of one partition, block by block.
 
 use std::{
-    fs::File,
     io::{BufReader, Read},
     marker::PhantomData,
     path::{Path, PathBuf},
 };
 
+use dstreams_wal::{FileReader, Location};
 use serde::de::DeserializeOwned;
 
 use super::format::{BlockHead, HEAD, Header, Kind, read_header};
@@ -23,7 +23,7 @@ use crate::{
 pub(crate) struct PartReader {
     path: PathBuf,
     header: Header,
-    file: BufReader<File>,
+    file: BufReader<FileReader>,
     length: u64,
     /// Where the next block begins.
     next: u64,
@@ -44,10 +44,10 @@ pub(crate) struct Entry<'a> {
 }
 
 impl PartReader {
-    pub(crate) fn open(path: &Path) -> Result<Self, StateError> {
-        let opened = read_header(path)?;
+    pub(crate) fn open(file: &Location) -> Result<Self, StateError> {
+        let opened = read_header(file)?;
         Ok(Self {
-            path: path.to_owned(),
+            path: file.path().to_owned(),
             header: opened.header,
             file: opened.file,
             length: opened.length,
@@ -185,8 +185,8 @@ pub(crate) struct SnapshotReader<K, S> {
 }
 
 impl<K: DeserializeOwned, S: DeserializeOwned> SnapshotReader<K, S> {
-    pub(crate) fn open(path: &Path) -> Result<Self, StateError> {
-        Ok(Self { part: PartReader::open(path)?, block: Vec::new(), ended: false, types: PhantomData })
+    pub(crate) fn open(file: &Location) -> Result<Self, StateError> {
+        Ok(Self { part: PartReader::open(file)?, block: Vec::new(), ended: false, types: PhantomData })
     }
 
     #[cfg(test)]

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Writes the file of one partition.
 
-use std::{io::Write, marker::PhantomData, path::Path};
+use std::{io::Write, marker::PhantomData};
 
-use dstreams_wal::WholeFile;
+use dstreams_wal::{Location, WholeFile};
 use serde::Serialize;
 
 use super::{
@@ -42,9 +42,10 @@ pub(crate) struct PartWriter {
 
 impl PartWriter {
     /// Begins the file of the partition that the header names.
-    pub(crate) fn create(dir: &Path, header: &Header) -> Result<Self, StateError> {
-        let path = part(dir, header.partition);
-        let mut file = WholeFile::create(PLACE, &path).map_err(StateError::io("create", &path))?;
+    pub(crate) fn create(dir: &Location, header: &Header) -> Result<Self, StateError> {
+        let location = part(dir, header.partition);
+        let path = location.path().to_owned();
+        let mut file = location.create(PLACE).map_err(StateError::io("create", &path))?;
         let bytes = header.encode();
         file.write_all(&bytes).map_err(StateError::io("write", &path))?;
         let written = Written { keys: 0, bytes: bytes.len() as u64 };
@@ -129,7 +130,7 @@ pub(crate) struct SnapshotWriter<K, S> {
 
 impl<K: Serialize, S: Serialize> SnapshotWriter<K, S> {
     /// Begins the file of the partition that the header names.
-    pub(crate) fn create(dir: &Path, header: &Header) -> Result<Self, StateError> {
+    pub(crate) fn create(dir: &Location, header: &Header) -> Result<Self, StateError> {
         let part = PartWriter::create(dir, header)?;
         Ok(Self { part, key: Vec::new(), state: Vec::new(), types: PhantomData })
     }

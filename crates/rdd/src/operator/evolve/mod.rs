@@ -1,0 +1,196 @@
+// SPDX-License-Identifier: Apache-2.0
+//! `evolve_by_key`: a keyed dataset made from the one before it, where few keys have changed.
+
+mod index;
+mod places;
+#[cfg(test)]
+mod tests;
+mod touched;
+mod walk;
+
+use std::{marker::PhantomData, sync::Arc};
+
+use self::{index::Index, touched::Touched, walk::walk};
+pub use self::{index::KeyIndex, touched::KeyValues};
+use super::{
+    join::{Left, Right, append},
+    narrow::MapChunks,
+};
+use crate::{
+    block::memory::Reservation,
+    chunk::{AtRest, Borrowed, BoxChunks, Resting, for_each_chunk},
+    error::{BoxError, TaskError},
+    lineage::Dependency,
+    rdd::Rdd,
+    record::{Key, Wire},
+    scheduler::task::TaskContext,
+    shuffle::{
+        nothing_reserved,
+        partitioning::Partitioning,
+        reduce_side::{Grouped, Groups},
+        reserve,
+    },
+};
+
+impl<K: Key, S: Wire> Rdd<(K, S)> {
+    /// What becomes of this dataset, which has each key once, by the values of `changes`: `f` gets every key that either
+    /// has, its state here, and its values in the order of the changes. What it returns is the new state; with `None`
+    /// the key goes.
+    ///
+    /// What is not partitioned as `options` say is shuffled. Where this dataset and the result are kept in memory as
+    /// records, a key without values costs a call of `f` and a copy, in the order of memory: `index` knows where each key
+    /// is, and serves one version after the other. Otherwise, and where memory is short, all is grouped by key, on disk in
+    /// part.
+    ///
+    /// ```
+    /// # let sc = dstreams_rdd::RddContext::local(2)?;
+    /// use dstreams_rdd::{KeyIndex, KeyValues};
+    /// let add = |_: &char, sum: Option<&i32>, new: KeyValues<'_, i32>| {
+    ///     Ok::<_, dstreams_rdd::Error>(Some(sum.unwrap_or(&0) + new.sum::<i32>()))
+    /// };
+    /// let index = KeyIndex::new();
+    /// let first = sc.parallelize([('a', 1)]);
+    /// let second = first.evolve_by_key(&[sc.parallelize([('a', 2), ('b', 5)])], &index, 1, add).cache();
+    /// let third = second.evolve_by_key(&[sc.parallelize([('a', 4)])], &index, 1, add);
+    /// assert_eq!(second.collect_as_map()?[&'b'], 5);
+    /// assert_eq!(third.collect_as_map()?[&'a'], 7);
+    /// # Ok::<(), dstreams_rdd::Error>(())
+    /// ```
+    pub fn evolve_by_key<V: Wire, E: Into<BoxError>>(
+        &self,
+        changes: &[Rdd<(K, V)>],
+        index: &KeyIndex<K, S>,
+        options: impl Into<Partitioning<K>>,
+        f: impl Fn(&K, Option<&S>, KeyValues<'_, V>) -> Result<Option<S>, E> + Send + Sync + 'static,
+    ) -> Self {
+        let inputs: Vec<_> =
+            [&**self.lineage()].into_iter().chain(changes.iter().map(|rdd| &**rdd.lineage())).collect();
+        let chosen = options.into().choose(self.context(), &inputs);
+        let before = match chosen.shuffle_for(self.lineage()) {
+            Some(partitioner) => self.partition_by(Arc::clone(partitioner)),
+            None => self.clone(),
+        };
+        let placed = |rdd: &Rdd<(K, V)>| match chosen.shuffle_for(rdd.lineage()) {
+            Some(partitioner) => rdd.partition_by(Arc::clone(partitioner)),
+            None => rdd.clone(),
+        };
+        let changes: Vec<_> = changes.iter().map(placed).collect();
+        let lineages = [before.lineage()].into_iter().chain(changes.iter().map(Rdd::lineage));
+        let dependencies = lineages.map(|lineage| Dependency::Narrow(Arc::clone(lineage))).collect();
+        let (index, f) = (index.clone(), Arc::new(f));
+        let compute = move |partition: usize, task: &TaskContext, operator: usize| {
+            let step = Step { before: &before, changes: &changes, partition, task, operator };
+            match step.in_memory(&index, &*f)? {
+                Some(evolved) => Ok(Box::new(evolved) as BoxChunks<(K, S)>),
+                None => step.by_groups(&f),
+            }
+        };
+        let context = self.context();
+        Rdd::new(context, "evolve_by_key", chosen.partitions, Some(chosen.id), dependencies, compute)
+    }
+}
+
+/// A key with its values, and its state in the version before if it has one.
+type Group<K, V, S> = (K, (Vec<V>, Vec<S>));
+
+/// One partition of a dataset that is made from the one before it.
+struct Step<'a, K, S, V> {
+    before: &'a Rdd<(K, S)>,
+    changes: &'a [Rdd<(K, V)>],
+    partition: usize,
+    task: &'a TaskContext,
+    operator: usize,
+}
+
+impl<K: Key, S: Wire, V: Wire> Step<'_, K, S, V> {
+    /// The new partition, made beside the one before it; nothing when that is not in memory, or memory has no room.
+    fn in_memory<E: Into<BoxError>>(
+        &self,
+        indexes: &KeyIndex<K, S>,
+        f: &impl Fn(&K, Option<&S>, KeyValues<'_, V>) -> Result<Option<S>, E>,
+    ) -> Result<Option<AtRest<(K, S)>>, TaskError> {
+        let Some(before) = self.before.chunks(self.partition, self.task)?.at_rest() else { return Ok(None) };
+        let records: usize = before.iter().map(Vec::len).sum();
+        let mut memory = nothing_reserved(self.before.context());
+        // As much again; what keys and states own elsewhere is measured when the result is kept.
+        if !reserve(&mut memory, records * size_of::<(K, S)>()) {
+            return Ok(None);
+        }
+        let Some((before, mut index)) = indexes.take(self.partition, before, self.before.context()) else {
+            return Ok(None);
+        };
+        let Some(touched) = self.touched(&before, &mut index, &mut memory)? else { return Ok(None) };
+        self.task.set_operator(self.operator);
+        let evolved = walk(&before, &mut index, touched, self.task, |key, state, values| {
+            f(key, state, values).map_err(TaskError::user)
+        })?;
+        let evolved = Arc::new(evolved);
+        indexes.keep(self.partition, index, &evolved);
+        Ok(Some(AtRest::new(evolved, Some(memory), self.task)))
+    }
+
+    /// The values of the changes, by the places of their keys; nothing when memory has no room for them.
+    fn touched(
+        &self,
+        before: &Resting<(K, S)>,
+        index: &mut Index<K, S>,
+        memory: &mut Reservation,
+    ) -> Result<Option<Touched<K, V>>, TaskError> {
+        let mut touched = Touched::new(before.iter().map(Vec::len).sum());
+        let records = memory.bytes();
+        for change in self.changes {
+            let mut input = change.chunks(self.partition, self.task)?;
+            while let Borrowed::Slice(pairs) = input.next_borrowed()? {
+                for (key, value) in pairs {
+                    touched.add(before, index, key, value.clone());
+                }
+                if !reserve(memory, records + touched.bytes()) {
+                    return Ok(None);
+                }
+            }
+            let mut has_room = true;
+            for_each_chunk(&mut *input, |pairs| {
+                for (key, value) in pairs.drain(..) {
+                    touched.add(before, index, &key, value);
+                }
+                has_room = has_room && reserve(memory, records + touched.bytes());
+                Ok(())
+            })?;
+            if !has_room {
+                return Ok(None);
+            }
+        }
+        Ok(Some(touched))
+    }
+
+    /// The same by grouping all records by key, which does with the memory that there is.
+    fn by_groups<E: Into<BoxError>>(
+        &self,
+        f: &Arc<impl Fn(&K, Option<&S>, KeyValues<'_, V>) -> Result<Option<S>, E> + 'static>,
+    ) -> Result<BoxChunks<(K, S)>, TaskError> {
+        let changes: Vec<_> = self
+            .changes
+            .iter()
+            .map(|change| change.chunks(self.partition, self.task))
+            .collect::<Result<_, _>>()?;
+        let mut before = self.before.chunks(self.partition, self.task)?;
+        let (context, task, operator) = (self.before.context().clone(), self.task.clone(), self.operator);
+        let groups = Grouped::new(move || {
+            let mut groups = Groups::new(&context, &task, operator, |a, b| Ok(append(a, b)));
+            for mut change in changes {
+                groups.add_all(&mut *change, &Left(PhantomData))?;
+            }
+            groups.add_all(&mut *before, &Right(PhantomData))?;
+            groups.into_chunks()
+        });
+        let f = Arc::clone(f);
+        let evolve = move |groups: &mut Vec<Group<K, V, S>>, out: &mut Vec<(K, S)>| {
+            for (key, (values, states)) in groups.drain(..) {
+                let state = f(&key, states.first(), KeyValues::all(values)).map_err(TaskError::user)?;
+                out.extend(state.map(|state| (key, state)));
+            }
+            Ok(())
+        };
+        Ok(Box::new(MapChunks::new(Box::new(groups), Arc::new(evolve), self.task, self.operator)))
+    }
+}
