@@ -61,11 +61,12 @@ fn build(ssc: &StreamingContext) -> dstreams::Result<()> {
     // The keys of now; those of before time out.
     let pairs = numbers.map(|n| (n / 100_000 * KEYS + n % KEYS, 1_u64));
 
-    let count = |_: &u64, n: Option<u64>, sum: &mut State<'_, u64>| {
+    // States are long, so that what is logged of them is soon worth a snapshot, and there are many in a short run.
+    let count = |_: &u64, n: Option<u64>, sum: &mut State<'_, (u64, String)>| {
         // A state that times out cannot be changed any more.
         if let Some(n) = n {
-            let total = sum.get().unwrap_or(&0) + n;
-            sum.update(total);
+            let total = sum.get().map_or(0, |(total, _)| *total) + n;
+            sum.update((total, format!("{total:0100}")));
         }
     };
     let sums = pairs.map_with_state(StateSpec::function(count).timeout(kept));
