@@ -7,6 +7,7 @@
 
 mod sample;
 mod trend;
+mod visitor;
 
 use std::{
     io::{BufRead as _, BufReader},
@@ -17,6 +18,7 @@ use std::{
 
 use sample::Sample;
 use trend::Trend;
+use visitor::Visitor;
 
 use crate::Result;
 
@@ -40,6 +42,9 @@ const PERIOD: Duration = Duration::from_secs(1);
 /// What may be kept longer than it is used: the first checkpoints, logs and merged files.
 const LONGEST_WARM_UP: Duration = Duration::from_secs(120);
 
+/// How long the program may take until its pages are there.
+const START: Duration = Duration::from_secs(5);
+
 /// The log of the program: what its lines may take on the disk.
 const LOG_BOUND: u64 = 2 << 20;
 
@@ -48,9 +53,10 @@ pub(crate) fn run(root: &Path, options: &Options) -> Result<()> {
     let program = build(root, options.release)?;
     let home = tempfile::Builder::new().prefix("dstreams-soak-").tempdir()?;
     let length = Duration::from_secs_f64(options.minutes * 60.0);
-    let mut process = start(&program, home.path(), options)?;
+    let mut visitor = Visitor::new()?;
+    let mut process = start(&program, home.path(), visitor.port, options)?;
     println!("process {} in {}, {length:?}", process.id(), home.path().display());
-    let outcome = watch(&mut process, home.path(), length);
+    let outcome = watch(&mut process, home.path(), &mut visitor, length);
     // Also after an error nothing is left behind.
     let stopped = stop(&mut process);
     let samples = outcome?;
@@ -60,6 +66,7 @@ pub(crate) fn run(root: &Path, options: &Options) -> Result<()> {
     if log > LOG_BOUND {
         return Err(format!("the log takes {log} bytes, and may take {LOG_BOUND}").into());
     }
+    println!("pages and metrics: {} answers", visitor.answers());
     println!("log: {log} of at most {LOG_BOUND} bytes\n{report}");
     Ok(())
 }
@@ -77,12 +84,13 @@ fn build(root: &Path, release: bool) -> Result<PathBuf> {
     Ok(target.join(if release { "release" } else { "debug" }).join("soak-pipeline"))
 }
 
-fn start(program: &Path, home: &Path, options: &Options) -> Result<Child> {
+fn start(program: &Path, home: &Path, port: u16, options: &Options) -> Result<Child> {
     std::fs::create_dir(home.join("logs"))?;
     let path = |name: &str| home.join(name).display().to_string();
     let settings = [
         ("spark.streaming.checkpoint.directory", path("checkpoints")),
         ("spark.streaming.backpressure.enabled", "true".to_owned()),
+        ("spark.ui.port", port.to_string()),
         ("spark.local.dir", path("")),
         // Short, so that what is to be removed is removed within the time of the test.
         ("spark.streaming.driver.writeAheadLog.rollingIntervalSecs", "5".to_owned()),
@@ -104,7 +112,7 @@ fn start(program: &Path, home: &Path, options: &Options) -> Result<Child> {
     Ok(command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn()?)
 }
 
-fn watch(process: &mut Child, home: &Path, length: Duration) -> Result<Vec<Sample>> {
+fn watch(process: &mut Child, home: &Path, visitor: &mut Visitor, length: Duration) -> Result<Vec<Sample>> {
     let begun = Instant::now();
     let warm_up = (length / 5).min(LONGEST_WARM_UP);
     let mut samples = Vec::new();
@@ -114,6 +122,9 @@ fn watch(process: &mut Child, home: &Path, length: Duration) -> Result<Vec<Sampl
         std::thread::sleep(next.saturating_duration_since(Instant::now()));
         if let Some(status) = process.try_wait()? {
             return Err(format!("the program has ended: {status}\n{}", said(process)).into());
+        }
+        if begun.elapsed() > START {
+            visitor.visit()?;
         }
         let sample = Sample::take(process.id(), home, begun.elapsed())?;
         if begun.elapsed() > warm_up {
