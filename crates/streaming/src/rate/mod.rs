@@ -7,11 +7,6 @@ mod limiter;
 mod pid;
 mod rates;
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicI64, Ordering},
-};
-
 use crate::config::{Config, keys};
 use crate::time::{Duration, Time};
 
@@ -22,25 +17,6 @@ pub use rates::RateHandle;
 pub(crate) use rates::{Hold, Rates};
 
 pub use crate::event::RateTerms;
-
-/// The rate that was estimated last for a source, in records per second; shared by who estimates and who reads.
-#[derive(Debug, Clone, Default)]
-pub struct LatestRate {
-    /// 0 before the first estimate.
-    records_per_second: Arc<AtomicI64>,
-}
-
-impl LatestRate {
-    /// The rate, if there has been an estimate.
-    pub fn get(&self) -> Option<i64> {
-        Some(self.records_per_second.load(Ordering::Relaxed)).filter(|rate| *rate > 0)
-    }
-
-    /// Sets the rate; 0 or less means that there is none.
-    pub fn set(&self, records_per_second: i64) {
-        self.records_per_second.store(records_per_second, Ordering::Relaxed);
-    }
-}
 
 /// Estimates from each completed batch how many records per second the program can take.
 pub trait RateEstimator: std::fmt::Debug + Send {
