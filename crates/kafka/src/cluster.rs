@@ -7,11 +7,15 @@ use std::{
     time::Duration,
 };
 
-use dstreams_streaming::Text;
+use dstreams_streaming::{
+    Text,
+    clock::{Clock as _, SystemClock},
+};
 use rdkafka::{
     Offset, TopicPartitionList,
     consumer::{CommitMode, Consumer as _},
     metadata::Metadata,
+    types::RDKafkaErrorCode,
 };
 
 use crate::{
@@ -24,6 +28,24 @@ use crate::{
 
 /// Up to so many topics are asked for one by one; for more, all topics of the cluster at once.
 const FEW: usize = 8;
+
+/// How long to wait for news of the cluster at a time.
+const STEP: Duration = Duration::from_millis(20);
+
+/// Errors that the client library goes on after by itself, such as that of a topic that was made a moment ago.
+pub(crate) fn is_passing(code: RDKafkaErrorCode) -> bool {
+    matches!(
+        code,
+        RDKafkaErrorCode::BrokerTransportFailure
+            | RDKafkaErrorCode::AllBrokersDown
+            | RDKafkaErrorCode::OperationTimedOut
+            | RDKafkaErrorCode::LeaderNotAvailable
+            | RDKafkaErrorCode::NotLeaderForPartition
+            | RDKafkaErrorCode::UnknownTopicOrPartition
+            | RDKafkaErrorCode::UnknownTopic
+            | RDKafkaErrorCode::UnknownPartition
+    )
+}
 
 /// Offsets by partition.
 pub(crate) type Offsets = BTreeMap<TopicPartition, i64>;
@@ -52,6 +74,32 @@ impl Cluster {
     /// As this, but gives up sooner.
     pub(crate) fn within(&self, timeout: Duration) -> Self {
         Self { timeout: timeout.min(self.timeout), ..self.clone() }
+    }
+
+    /// Waits, and takes in what the client says meanwhile.
+    pub(crate) fn wait(&self, time: Duration) {
+        drop(self.client.poll(time));
+    }
+
+    /// Asks again and again while brokers or partitions are not known yet; nothing after `patience`.
+    pub(crate) fn when_known<R>(
+        &self,
+        patience: Duration,
+        ask: impl Fn(&Self) -> Result<Option<R>>,
+    ) -> Result<Option<R>> {
+        let end = SystemClock.now() + patience.into();
+        loop {
+            match ask(self) {
+                Ok(Some(answer)) => return Ok(Some(answer)),
+                Ok(None) => {}
+                Err(Error::Request { code, .. }) if is_passing(code) => {}
+                Err(error) => return Err(error),
+            }
+            if SystemClock.now() > end {
+                return Ok(None);
+            }
+            self.wait(STEP);
+        }
     }
 
     /// What a connection failed with last.
@@ -158,7 +206,7 @@ impl Cluster {
                 ends.extend(found);
                 ends
             }
-            StartAt::Stored(lookup) => lookup()
+            StartAt::Stored(lookup) => lookup(partitions)
                 .map_err(|error| Error::Range(format!("the store does not say where to start: {error}")))?,
         };
         positions.retain(|partition, _| partitions.contains(partition));

@@ -12,6 +12,7 @@ use crate::{
     commits::{Callback, Commits},
     error::Error,
     limits::Known,
+    offset_store::OffsetStore,
     outstanding::Outstanding,
     params::{Params, Reset},
     plan::Plan,
@@ -30,6 +31,7 @@ pub(crate) struct DirectSource {
     rate: LatestRate,
     initial_rate: Option<i64>,
     readers: Arc<Readers>,
+    store: Option<Arc<dyn OffsetStore>>,
     commits: Commits,
     outstanding: Mutex<Outstanding>,
     driver: Mutex<Driver>,
@@ -44,6 +46,7 @@ struct Driver {
 impl DirectSource {
     pub(crate) fn new(context: &SourceContext, consumer: Consumer, params: Params, reset: Reset) -> Self {
         let settings = Settings::new(context.config(), context.batch_interval());
+        let store = consumer.store.clone();
         let planner = Planner::new(consumer, reset, settings.clone());
         Self {
             readers: Arc::new(Readers::new(params.clone(), settings.reading.clone())),
@@ -51,6 +54,7 @@ impl DirectSource {
             initial_rate: settings.initial_rate,
             params,
             settings,
+            store,
             commits: Commits::default(),
             outstanding: Mutex::default(),
             driver: Mutex::new(Driver { cluster: None, planner }),
@@ -170,6 +174,11 @@ impl Source for DirectSource {
 
     fn completed(&self, time: Time) {
         let offsets = self.outstanding.lock().completed(time);
+        if let Some(store) = self.store.as_ref().filter(|_| !offsets.is_empty())
+            && let Err(error) = store.save(&offsets)
+        {
+            tracing::warn!(store = store.name(), %error, "positions are not stored; they go with those of a later batch");
+        }
         if !self.settings.commit || self.params.get("group.id").is_none() || offsets.is_empty() {
             return;
         }
