@@ -18,11 +18,14 @@
 //! ```
 //!
 //! [`streaming`] holds streams, sources, outputs and the test kit; [`rdd`] holds the datasets under them, which are
-//! useful on their own. The features `sqlite` and `postgres` add sinks of these names, and `kafka` a source.
+//! useful on their own. The features `sqlite` and `postgres` add sinks of these names, `kafka` a source and a
+//! sink, and `avro`, `json` and `protobuf` formats of records.
 #![forbid(unsafe_code)]
 
 pub mod log;
 
+#[cfg(any(feature = "avro", feature = "json", feature = "protobuf"))]
+pub use dstreams_formats as formats;
 #[cfg(feature = "kafka")]
 pub use dstreams_kafka as kafka;
 #[cfg(feature = "postgres")]

@@ -4,6 +4,8 @@
 
 mod kafka;
 mod postgres;
+mod schema_registry;
 
 pub use kafka::{KAFKA_VARIABLE, Kafka, KafkaDaemon, KafkaError, KafkaStatus};
 pub use postgres::{Postgres, StartError};
+pub use schema_registry::SchemaRegistryServer;

@@ -6,6 +6,7 @@ mod cases;
 mod compare;
 mod dice;
 mod feed;
+mod kafka;
 mod kills;
 mod points;
 mod program;
@@ -50,6 +51,12 @@ pub(crate) struct Options {
     /// With --cases: only those whose name begins with this
     #[arg(long, value_name = "NAME", requires = "cases", default_value = "")]
     case: String,
+    /// Have records go from Kafka to Kafka and PostgreSQL while the program and the broker are killed
+    #[arg(long)]
+    kafka: bool,
+    /// With --kafka: how many records
+    #[arg(long, value_name = "N", requires = "kafka", default_value_t = 100_000)]
+    records: u64,
     /// Length of a batch in milliseconds
     #[arg(long, value_name = "MS")]
     interval: Option<u64>,
@@ -69,6 +76,9 @@ const HOME: &str = "target/chaos";
 
 /// Does what the options say: ten kills if they say nothing.
 pub(crate) fn run(root: &Path, options: &Options) -> Result<()> {
+    if options.kafka {
+        return kafka::run(root, &kafka::Plan::new(options));
+    }
     let mut arena = Arena::open(root, options.program.as_deref())?;
     arena.store.clone_from(&options.store);
     if options.fault_points {
@@ -83,7 +93,7 @@ pub(crate) fn run(root: &Path, options: &Options) -> Result<()> {
     Ok(())
 }
 
-/// The step of `cargo xtask test`: ten kills, the fault points, the cases.
+/// The step of `cargo xtask test`: ten kills, the fault points, the cases, and a short run with Kafka.
 pub(crate) fn check(root: &Path) -> Result<()> {
     let mut arena = Arena::open(root, None)?;
     let options = Options {
@@ -93,6 +103,8 @@ pub(crate) fn check(root: &Path) -> Result<()> {
         point: String::new(),
         cases: false,
         case: String::new(),
+        kafka: false,
+        records: 0,
         interval: None,
         store: "memory".to_owned(),
         program: None,
@@ -104,7 +116,8 @@ pub(crate) fn check(root: &Path) -> Result<()> {
     "disk".clone_into(&mut arena.store);
     points::run(&arena, "state_db", false)?;
     "memory".clone_into(&mut arena.store);
-    cases::run(&mut arena, "", false)
+    cases::run(&mut arena, "", false)?;
+    kafka::run(root, &kafka::Plan::short())
 }
 
 /// What all runs share: the program, a place, a server.
@@ -118,7 +131,8 @@ struct Arena {
 
 impl Arena {
     fn open(root: &Path, program: Option<&Path>) -> Result<Self> {
-        let program = program.map_or_else(|| program::build(root), |built| Ok(built.to_owned()))?;
+        let program =
+            program.map_or_else(|| program::build(root, "chaos-pipeline"), |built| Ok(built.to_owned()))?;
         // Two runs at the same time do not meet.
         let home = root.join(HOME).join(std::process::id().to_string());
         let postgres = match Postgres::start() {
