@@ -122,8 +122,39 @@ fn docs(root: &Path) -> Result<()> {
 
 fn cargo(root: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new("cargo");
-    command.args(arguments).current_dir(root);
+    for argument in arguments {
+        match *argument {
+            ALL_FEATURES => command.args(all_features(root)),
+            other => command.arg(other),
+        };
+    }
+    command.current_dir(root);
     command
+}
+
+const ALL_FEATURES: &str = "--all-features";
+
+/// The only feature that needs a library which few machines have; without it the others are built.
+const KERBEROS: &str = "kafka-gssapi";
+
+/// All features that can be built here.
+fn all_features(root: &Path) -> Vec<String> {
+    if Path::new("/usr/include/sasl/sasl.h").exists() {
+        return vec![ALL_FEATURES.to_owned()];
+    }
+    println!("without the feature {KERBEROS}: libsasl2's headers are not installed (Debian: libsasl2-dev)");
+    let manifest = std::fs::read_to_string(root.join("Cargo.toml")).unwrap_or_default();
+    let features: Vec<String> = features(&manifest).map(|name| format!("dstreams/{name}")).collect();
+    vec!["--features".to_owned(), features.join(",")]
+}
+
+/// The features of a manifest, without that one.
+fn features(manifest: &str) -> impl Iterator<Item = &str> {
+    let section = manifest.lines().skip_while(|line| *line != "[features]").skip(1);
+    let lines = section.take_while(|line| !line.starts_with('['));
+    lines
+        .filter_map(|line| Some(line.split_once(" = ")?.0))
+        .filter(|name| *name != KERBEROS && !name.starts_with('#'))
 }
 
 /// Runs the command to its end; what it prints goes to the terminal.
@@ -185,6 +216,12 @@ mod tests {
         let action = Action::CargoTool("no-such-subcommand-here", &["no-such-subcommand-here"]);
         let done = action.run(Path::new(".")).expect("a missing tool is no failure");
         assert_eq!(done, Done::Skipped("cargo-no-such-subcommand-here is not installed".to_owned()));
+    }
+
+    #[test]
+    fn the_features_of_a_manifest_are_found() {
+        let manifest = "[package]\nname = \"a\"\n[features]\n# Words.\nkafka = [\"dep:k\"]\nkafka-gssapi = [\"kafka\"]\nsqlite = []\n\n[dependencies]\nb = \"1\"\n";
+        assert_eq!(features(manifest).collect::<Vec<_>>(), ["kafka", "sqlite"]);
     }
 
     #[test]

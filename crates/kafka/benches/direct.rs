@@ -36,7 +36,7 @@ fn main() -> Result<(), BoxError> {
         assert_eq!(direct(&arguments[at + 1], records, 1)?, records);
         return say_memory(records);
     }
-    let records = arguments.iter().filter_map(|argument| argument.parse().ok()).next().unwrap_or(2_000_000);
+    let records = arguments.iter().find_map(|argument| argument.parse().ok()).unwrap_or(2_000_000);
     let Some(kafka) = Kafka::start_or_skip("the benchmark") else { return Ok(()) };
     fill(&kafka.address(), records)?;
     println!("{records} records of {VALUE} bytes in {PARTITIONS} partitions, median of {ROUNDS} rounds");

@@ -85,5 +85,14 @@ pub(crate) fn connect(params: &Params, forced: &[(&str, &str)]) -> Result<Arc<Cl
 
 /// Has the client say what it has to say. Without partitions of its own it never gives a record.
 pub(crate) fn listen(client: &Client) {
-    while client.poll(std::time::Duration::ZERO).is_some() {}
+    for _ in 0..HEARD {
+        // Records go to the queues of their partitions; what comes here is news of connections.
+        if let Some(Err(error)) = client.poll(std::time::Duration::ZERO) {
+            tracing::debug!(%error, "librdkafka");
+        }
+    }
 }
+
+/// How many messages of the library are taken in at a time. It does not say whether there are more; asking in vain costs
+/// next to nothing, and they must not pile up.
+const HEARD: usize = 64;

@@ -3,6 +3,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    path::Path,
     sync::Arc,
     time::Duration,
 };
@@ -11,9 +12,10 @@ use dstreams_streaming::{
     Text,
     clock::{Clock as _, SystemClock},
 };
+use dstreams_wal::fault;
 use rdkafka::{
     Offset, TopicPartitionList,
-    consumer::{CommitMode, Consumer as _},
+    consumer::{BaseConsumer, CommitMode, Consumer as _, ConsumerContext},
     metadata::Metadata,
     types::RDKafkaErrorCode,
 };
@@ -55,7 +57,7 @@ pub(crate) type Offsets = BTreeMap<TopicPartition, i64>;
 pub(crate) struct Cluster {
     client: Arc<Client>,
     timeout: Duration,
-    has_group: bool,
+    group: Option<String>,
 }
 
 impl Cluster {
@@ -63,12 +65,12 @@ impl Cluster {
     pub(crate) fn new(params: &Params, timeout: Duration) -> Result<Self> {
         let forced = [("enable.auto.commit", "false"), ("enable.auto.offset.store", "false")];
         let client = client::connect(params, &forced)?;
-        Ok(Self { client, timeout, has_group: params.get("group.id").is_some() })
+        Ok(Self { client, timeout, group: params.get("group.id").map(str::to_owned) })
     }
 
     /// Whether there is a group to commit to.
     pub(crate) fn has_group(&self) -> bool {
-        self.has_group
+        self.group.is_some()
     }
 
     /// As this, but gives up sooner.
@@ -171,7 +173,7 @@ impl Cluster {
         partitions: impl IntoIterator<Item = &'a TopicPartition>,
     ) -> Result<Offsets> {
         let asked = list(partitions.into_iter().map(|partition| (partition, Offset::Invalid)))?;
-        if !self.has_group || asked.count() == 0 {
+        if !self.has_group() || asked.count() == 0 {
             return Ok(Offsets::new());
         }
         let answer = self
@@ -184,7 +186,8 @@ impl Cluster {
     /// Commits offsets to the group; returns when the broker has them.
     pub(crate) fn commit(&self, offsets: &Offsets) -> Result<()> {
         let offsets = list(offsets.iter().map(|(partition, offset)| (partition, Offset::Offset(*offset))))?;
-        self.client.commit(&offsets, CommitMode::Sync).map_err(Error::request("commit offsets"))
+        let group = self.group.as_deref().unwrap_or_default();
+        commit(&self.client, group, &offsets)
     }
 
     /// Where to start in partitions without a stored position.
@@ -228,6 +231,21 @@ impl Cluster {
             (Reset::Fail, Some(partition)) => Err(Error::NoOffset { partition: partition.clone() }),
         }
     }
+}
+
+/// Commits offsets to the group of a consumer, with a fault point before and one after.
+pub(crate) fn commit<C: ConsumerContext>(
+    consumer: &BaseConsumer<C>,
+    group: &str,
+    offsets: &TopicPartitionList,
+) -> Result<()> {
+    let pass = |step| {
+        fault::pass("kafka-offsets", step, Path::new(group))
+            .map_err(|error| Error::Client { problem: error.to_string() })
+    };
+    pass("commit")?;
+    consumer.commit(offsets, CommitMode::Sync).map_err(Error::request("commit offsets"))?;
+    pass("committed")
 }
 
 fn collect(metadata: &Metadata, selection: &Selection, found: &mut BTreeSet<TopicPartition>) {

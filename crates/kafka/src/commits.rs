@@ -84,13 +84,17 @@ impl Commits {
 
 impl Shared {
     fn work(&self, cluster: &Cluster) {
-        let mut was_refused = false;
+        let (mut was_refused, mut is_last) = (false, false);
         loop {
             let (offsets, callback) = {
                 let mut pending = self.pending.lock();
                 while !pending.requested {
                     if pending.closed {
-                        return;
+                        // What was refused is tried once more.
+                        if pending.offsets.is_empty() || std::mem::replace(&mut is_last, true) {
+                            return;
+                        }
+                        break;
                     }
                     self.changed.wait(&mut pending);
                 }

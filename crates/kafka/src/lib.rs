@@ -29,6 +29,12 @@ mod sink;
 mod source;
 mod stream;
 mod subscription;
+#[cfg(test)]
+#[path = "../tests/support/mod.rs"]
+mod support;
+
+#[cfg(test)]
+extern crate self as dstreams_kafka;
 
 pub use admin::Admin;
 pub use commits::CommitOutcome;
@@ -41,4 +47,4 @@ pub use receiver::receiver_stream;
 pub use record::{Header, Headers, Record};
 pub use sink::{KafkaSink, KafkaTransaction, ProducerRecord, Sender};
 pub use stream::{KafkaStream, direct_stream};
-pub use subscription::{Consumer, StartAt};
+pub use subscription::{Consumer, PartitionRate, StartAt};

@@ -5,7 +5,10 @@ use std::collections::BTreeMap;
 
 use dstreams_streaming::Duration;
 
-use crate::ranges::TopicPartition;
+use crate::{
+    ranges::TopicPartition,
+    subscription::{PartitionRate, Rates},
+};
 
 /// The size that a record is taken to have before any was read.
 const UNKNOWN_SIZE: f64 = 1024.0;
@@ -39,9 +42,10 @@ impl Limits {
     pub(crate) fn of(
         &self,
         lags: &BTreeMap<TopicPartition, u64>,
+        rates: Option<&Rates>,
         known: Known,
     ) -> Option<BTreeMap<TopicPartition, u64>> {
-        let by_rate = self.by_rate(lags, known.rate);
+        let by_rate = self.by_rate(lags, rates, known.rate);
         match (by_rate, self.total(known)) {
             (None, None) => None,
             (by_rate, None) => by_rate,
@@ -53,6 +57,7 @@ impl Limits {
     fn by_rate(
         &self,
         lags: &BTreeMap<TopicPartition, u64>,
+        rates: Option<&Rates>,
         rate: Option<i64>,
     ) -> Option<BTreeMap<TopicPartition, u64>> {
         let total: u64 = lags.values().sum();
@@ -60,23 +65,33 @@ impl Limits {
         if rate.is_some() && total == 0 {
             return None;
         }
-        let max_rate = self.max_rate as f64;
-        let limit = |lag: u64| match rate {
-            Some(rate) => {
-                let share = lag as f64 / total as f64 * rate as f64;
-                if self.max_rate > 0 { share.min(max_rate) } else { share }
-            }
-            None => max_rate,
+        let own = |partition: &TopicPartition| {
+            rates
+                .map_or(PartitionRate { max: self.max_rate, min: self.min_records }, |rates| rates(partition))
         };
-        let sum: f64 = lags.values().map(|lag| limit(*lag)).sum();
-        if sum <= 0.0 {
+        let limit = |partition: &TopicPartition, lag: u64| {
+            let max = own(partition).max;
+            match rate {
+                Some(rate) => {
+                    let share = lag as f64 / total as f64 * rate as f64;
+                    if max > 0 { share.min(max as f64) } else { share }
+                }
+                None => max as f64,
+            }
+        };
+        if lags.iter().map(|(partition, lag)| limit(partition, *lag)).sum::<f64>() <= 0.0 {
             return None;
         }
         let seconds = self.interval.as_secs_f64();
-        let records = |lag: u64| {
-            (count(limit(lag) * seconds)).max(u64::try_from(self.min_records).unwrap_or(0)).min(lag)
+        let records = |partition: &TopicPartition, lag: u64| {
+            let PartitionRate { max, min } = own(partition);
+            if rate.is_none() && max <= 0 {
+                return lag;
+            }
+            let min = u64::try_from(min).unwrap_or(0);
+            count(limit(partition, lag) * seconds).max(min).min(lag)
         };
-        Some(lags.iter().map(|(partition, lag)| (partition.clone(), records(*lag))).collect())
+        Some(lags.iter().map(|(partition, lag)| (partition.clone(), records(partition, *lag))).collect())
     }
 
     /// How many records the whole batch may have.
@@ -121,6 +136,8 @@ fn share(wanted: &BTreeMap<TopicPartition, u64>, total: u64) -> BTreeMap<TopicPa
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use dstreams_streaming::time::milliseconds;
 
     use super::*;
@@ -135,15 +152,19 @@ mod tests {
 
     fn taken(limits: &Limits, waiting: &[u64], rate: Option<i64>) -> Option<Vec<u64>> {
         let known = Known { rate, record_size: None };
-        limits.of(&lags(waiting), known).map(|taken| taken.into_values().collect())
+        limits.of(&lags(waiting), None, known).map(|taken| taken.into_values().collect())
     }
 
-    /// The table of `DirectKafkaStreamSuite/maxMessagesPerPartition`; the row with two rates per partition needs code.
+    /// The table of `DirectKafkaStreamSuite/maxMessagesPerPartition`.
     #[test]
     fn rates_are_shared_out_as_spark_does() {
         assert_eq!(taken(&limits(100, 100, 1), &[50, 50], None), Some(vec![10, 10]));
         assert_eq!(taken(&limits(100, 100, 1), &[0, 0], Some(1000)), None);
-        assert_eq!(taken(&limits(100, 100, 1), &[1000, 1000], Some(1000)), Some(vec![10, 10]));
+        let rates: Rates =
+            Arc::new(|partition| PartitionRate { max: 50 * (i64::from(partition.partition) + 1), min: 1 });
+        let known = Known { rate: Some(1000), record_size: None };
+        let own = limits(100, 0, 1).of(&lags(&[1000, 1000]), Some(&rates), known);
+        assert_eq!(own, Some(lags(&[5, 10])));
         assert_eq!(taken(&limits(500, 1000, 1), &[1000], Some(500)), Some(vec![250]));
         assert_eq!(taken(&limits(500, 300, 1), &[1000], Some(1000)), Some(vec![150]));
         // Here a partition without lag is given nothing instead of more than it has.
@@ -164,8 +185,8 @@ mod tests {
         assert_eq!(taken(&records, &[3, 4], None), Some(vec![3, 4]));
         let bytes = Limits { max_bytes: Some(1_000), ..limits(100, 0, 1) };
         let known = Known { rate: None, record_size: Some(100.0) };
-        assert_eq!(bytes.of(&lags(&[50, 50]), known), Some(lags(&[5, 5])));
-        assert_eq!(bytes.of(&lags(&[50]), Known::default()), Some(lags(&[1])));
+        assert_eq!(bytes.of(&lags(&[50, 50]), None, known), Some(lags(&[5, 5])));
+        assert_eq!(bytes.of(&lags(&[50]), None, Known::default()), Some(lags(&[1])));
     }
 
     #[test]

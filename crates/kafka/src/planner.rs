@@ -72,7 +72,10 @@ impl Planner {
     /// Goes on from positions of an earlier run.
     pub(crate) fn restore(&mut self, positions: Offsets) {
         self.phase = Phase::Begun;
-        self.positions.extend(positions);
+        // The program may have changed, and read other topics than before.
+        let read =
+            positions.into_iter().filter(|(partition, _)| self.consumer.selection.has(&partition.topic));
+        self.positions.extend(read);
     }
 
     /// Takes up the count of what was lost in earlier runs.
@@ -128,7 +131,7 @@ impl Planner {
             .iter()
             .map(|(partition, position)| (partition.clone(), self.lag(partition, *position)))
             .collect();
-        let limits = self.settings.limits.of(&lags, known);
+        let limits = self.settings.limits.of(&lags, self.consumer.rates.as_ref(), known);
         let mut plan = Plan { problems, ..Plan::default() };
         let mut taken = 0;
         for (partition, position) in &mut self.positions {

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //! `Readers`: the consumers of a stream in this process, kept from batch to batch so that they fetch ahead.
 
+#[cfg(test)]
+mod tests;
+
 use std::{
     collections::{HashSet, VecDeque},
     sync::{

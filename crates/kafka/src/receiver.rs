@@ -5,6 +5,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use dstreams_streaming::{
     BoxError, DStream, StreamingContext,
+    clock::{Clock as _, SystemClock},
     config::keys,
     receiver::{Receiver, ReceiverHandle},
 };
@@ -12,7 +13,7 @@ use parking_lot::Mutex;
 use rdkafka::{
     ClientContext, Message as _, Offset, Statistics, TopicPartitionList,
     config::{FromClientConfigAndContext as _, RDKafkaLogLevel},
-    consumer::{BaseConsumer, CommitMode, Consumer as _, ConsumerContext, RebalanceProtocol},
+    consumer::{BaseConsumer, Consumer as _, ConsumerContext, RebalanceProtocol},
     error::KafkaError,
     message::{BorrowedMessage, Headers as _},
     types::RDKafkaRespErr,
@@ -21,7 +22,7 @@ use rdkafka::{
 use crate::{
     claims::Claims,
     client::Events,
-    cluster::Offsets,
+    cluster::{Offsets, commit},
     error::Error,
     params::{Params, Reset},
     ranges::TopicPartition,
@@ -32,6 +33,9 @@ use crate::{
 /// A block is stored when it has so many records or bytes, if its time has not come before.
 const BLOCK_RECORDS: usize = 10_000;
 const BLOCK_BYTES: usize = 8 << 20;
+
+/// How long a record is waited for at a time.
+const WAIT: Duration = Duration::from_millis(10);
 
 /// The metadata key under which a block says how far each partition is stored.
 const STORED: &str = "kafka offsets";
@@ -64,8 +68,8 @@ pub fn receiver_stream(
         let problem = "it is missing: receivers are members of a group";
         return Err(Error::Property { name: "group.id".to_owned(), problem: problem.to_owned() });
     }
-    if !matches!(consumer.start, StartAt::Committed) || matches!(consumer.selection, Selection::Partitions(_))
-    {
+    let Consumer { selection, start, .. } = consumer;
+    if !matches!(start, StartAt::Committed) || matches!(selection, Selection::Partitions(_)) {
         return Err(Error::Range(
             "the members of a group share out topics and start at committed offsets; use direct_stream to assign partitions or to say where to start"
                 .to_owned(),
@@ -73,13 +77,13 @@ pub fn receiver_stream(
     }
     let reset = params.reset()?;
     let claims = Arc::new(Claims::new(receivers.max(1)));
-    let every = ssc.config().get(&keys::BLOCK_INTERVAL).to_std();
+    let every = ssc.config().get(&keys::BLOCK_INTERVAL);
     let streams = (0..receivers.max(1)).map(|number| {
         ssc.receiver_stream(KafkaReceiver {
             number,
             params: params.clone(),
             reset,
-            selection: consumer.selection.clone(),
+            selection: selection.clone(),
             claims: Arc::clone(&claims),
             every,
         })
@@ -99,7 +103,7 @@ struct KafkaReceiver {
     selection: Selection,
     claims: Arc<Claims>,
     /// The time between two blocks.
-    every: Duration,
+    every: dstreams_streaming::Duration,
 }
 
 impl Receiver for KafkaReceiver {
@@ -124,13 +128,14 @@ impl Receiver for KafkaReceiver {
         };
         let (number, every, claims) = (self.number, self.every, Arc::clone(&self.claims));
         let events = Events::new(&self.params);
+        let group = self.params.get("group.id").unwrap_or_default().to_owned();
         handle.spawn("kafka", move |handle| {
             let last = handle.last_stored();
             let stored = last.and_then(|block| block.metadata.get(STORED).map(|text| read(text)));
             let stored = stored.unwrap_or_default();
             claims.tell(number, stored.clone(), || handle.is_stopped());
-            let filling = Mutex::new(Filling { ends: stored, ..Filling::default() });
-            let member = Member { number, handle: handle.clone(), claims, events, filling };
+            let filling = Mutex::new(Filling { stored, ..Filling::default() });
+            let member = Member { number, group, handle: handle.clone(), claims, events, filling };
             let consumer: BaseConsumer<Member> = BaseConsumer::from_config_and_context(&config, member)
                 .map_err(|error| Error::client(&error))?;
             let topics: Vec<&str> = topics.iter().map(String::as_str).collect();
@@ -148,17 +153,17 @@ impl Receiver for KafkaReceiver {
 fn receive(
     consumer: &BaseConsumer<Member>,
     handle: &ReceiverHandle<Record>,
-    every: Duration,
+    every: dstreams_streaming::Duration,
 ) -> Result<(), BoxError> {
     let member = Arc::clone(consumer.context());
     while !handle.is_stopped() {
-        // The time of a block is that of the system: so long brokers are waited for, too.
-        let mut waits = every.as_millis().div_ceil(10).max(1);
-        while waits > 0 && !member.filling.lock().is_full() {
-            match consumer.poll(Duration::from_millis(10)) {
+        // Brokers keep the time of the system, so blocks are cut by it, too.
+        let end = SystemClock.now() + every;
+        while SystemClock.now() < end && !member.filling.lock().is_full() {
+            match consumer.poll(WAIT) {
                 Some(Ok(message)) => member.filling.lock().add(&message),
                 Some(Err(error)) => member.report(&error),
-                None => waits -= 1,
+                None => {}
             }
         }
         member.store(consumer)?;
@@ -171,8 +176,10 @@ fn receive(
 #[derive(Default)]
 struct Filling {
     blocks: BTreeMap<TopicPartition, BlockBuilder>,
-    /// The offset after the last record of each partition, stored or waiting in a block.
+    /// The offset after the last record of each block.
     ends: Offsets,
+    /// How far each partition was stored that this receiver ever had.
+    stored: Offsets,
     records: usize,
     bytes: usize,
 }
@@ -200,6 +207,7 @@ impl Filling {
 /// The side of a member that hears of rebalances.
 struct Member {
     number: usize,
+    group: String,
     handle: ReceiverHandle<Record>,
     claims: Arc<Claims>,
     events: Events,
@@ -209,23 +217,20 @@ struct Member {
 impl Member {
     /// Stores what was collected of partitions that this receiver still has, then commits it.
     fn store(&self, consumer: &BaseConsumer<Self>) -> Result<(), BoxError> {
-        let (blocks, ends) = {
-            let mut filling = self.filling.lock();
-            filling.records = 0;
-            filling.bytes = 0;
-            (std::mem::take(&mut filling.blocks), filling.ends.clone())
-        };
+        let mut filling = self.filling.lock();
+        let (blocks, ends) = (std::mem::take(&mut filling.blocks), std::mem::take(&mut filling.ends));
+        (filling.records, filling.bytes) = (0, 0);
         if blocks.is_empty() {
             return Ok(());
         }
-        let new: Offsets =
-            ends.clone().into_iter().filter(|(partition, _)| blocks.contains_key(partition)).collect();
-        let mine = self.claims.begin(self.number, &new);
+        let mine = self.claims.begin(self.number, &ends);
+        let mut all = filling.stored.clone();
+        all.extend(mine.clone());
         let mut records = Vec::new();
         for (_, block) in blocks.into_iter().filter(|(partition, _)| mine.contains_key(partition)) {
             block.finish(&mut records);
         }
-        let metadata = BTreeMap::from([(STORED.to_owned(), write(&ends))]);
+        let metadata = BTreeMap::from([(STORED.to_owned(), write(&all))]);
         let stored = if records.is_empty() {
             Ok(())
         } else {
@@ -233,12 +238,14 @@ impl Member {
         };
         self.claims.end(&mine, stored.is_ok());
         stored?;
+        filling.stored = all;
+        drop(filling);
         let mut list = TopicPartitionList::new();
         for (partition, end) in &mine {
             list.add_partition_offset(&partition.topic, partition.partition, Offset::Offset(*end))?;
         }
         if list.count() > 0
-            && let Err(error) = consumer.commit(&list, CommitMode::Sync)
+            && let Err(error) = commit(consumer, &self.group, &list)
         {
             // It is stored; when the partition comes back it goes on there, and the next commit says so.
             tracing::warn!(%error, "offsets of stored records are not committed yet");
@@ -283,8 +290,6 @@ impl Member {
             self.handle.report_error("what was received could not be stored and is received again", error);
         }
         self.claims.give_up(self.number, &partitions);
-        let mut filling = self.filling.lock();
-        filling.blocks.retain(|partition, _| !partitions.contains(partition));
     }
 }
 

@@ -34,6 +34,19 @@ pub struct Consumer {
     pub(crate) selection: Selection,
     pub(crate) start: StartAt,
     pub(crate) store: Option<Arc<dyn OffsetStore>>,
+    pub(crate) rates: Option<Rates>,
+}
+
+/// The limits of each partition.
+pub(crate) type Rates = Arc<dyn Fn(&TopicPartition) -> PartitionRate + Send + Sync>;
+
+/// How much of a partition a batch takes, in place of `spark.streaming.kafka.maxRatePerPartition` and `minRatePerPartition`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PartitionRate {
+    /// Records per second; 0 is unlimited.
+    pub max: i64,
+    /// Records of each batch that limits leave to the partition.
+    pub min: i64,
 }
 
 /// Which partitions.
@@ -80,7 +93,7 @@ impl Consumer {
     }
 
     fn new(selection: Selection) -> Self {
-        Self { selection, start: StartAt::Committed, store: None }
+        Self { selection, start: StartAt::Committed, store: None, rates: None }
     }
 
     /// Starts at these offsets.
@@ -117,6 +130,20 @@ impl Consumer {
         let lookup = Arc::clone(&store);
         let start = StartAt::Stored(Arc::new(move |partitions| lookup.load(partitions)));
         Self { store: Some(store), ..self.start_at(start) }
+    }
+
+    /// Gives each partition limits of its own.
+    ///
+    /// ```
+    /// use dstreams_kafka::{Consumer, PartitionRate};
+    /// let consumer = Consumer::subscribe(["clicks", "views"]).rates(|partition| match partition.topic.as_str() {
+    ///     "clicks" => PartitionRate { max: 0, min: 1 },
+    ///     _ => PartitionRate { max: 1_000, min: 1 },
+    /// });
+    /// ```
+    #[must_use]
+    pub fn rates(self, rates: impl Fn(&TopicPartition) -> PartitionRate + Send + Sync + 'static) -> Self {
+        Self { rates: Some(Arc::new(rates)), ..self }
     }
 
     /// Starts as `start` says.

@@ -9,6 +9,7 @@ use dstreams_kafka::{Consumer, OffsetRange, TopicPartition, direct_stream};
 use dstreams_streaming::{
     BoxError, InputInfo, StreamingListener, Time, event::BatchInfo, testing::TestContext,
 };
+use dstreams_wal::fault::{self, Fault};
 use support::{Broker, config, config_with, interval, value};
 
 /// The messages of Spark's suite: seven of one kind, nine of another.
@@ -178,6 +179,23 @@ fn the_offsets_of_complete_batches_are_committed_and_the_next_start_goes_on_ther
     assert_eq!(broker.committed("committed-group", "committed", 0), Some(2));
     broker.send("committed", 0, ["c"]);
     assert_eq!(run(false)?, ["c"]);
+    Ok(())
+}
+
+#[test]
+fn offsets_that_could_not_be_committed_are_committed_later() -> Result<(), BoxError> {
+    let Some(broker) = Broker::shared("offsets_that_could_not_be_committed") else { return Ok(()) };
+    broker.create("late-commit", 1);
+    broker.send("late-commit", 0, ["a", "b"]);
+    let _armed = fault::arm("late-commit-group", "kafka-offsets.commit", 1, Fault::Error);
+    let test = TestContext::with(config(), interval())?;
+    let params = broker.params().group("late-commit-group");
+    let stream = direct_stream(test.context(), Consumer::subscribe(["late-commit"]), params)?;
+    let counts = test.collect(&stream.count());
+    test.run(1)?;
+    test.stop();
+    assert_eq!(counts.batches(), [[2]]);
+    assert_eq!(broker.committed("late-commit-group", "late-commit", 0), Some(2));
     Ok(())
 }
 

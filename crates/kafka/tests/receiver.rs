@@ -103,24 +103,24 @@ fn partitions_that_pass_to_another_member_are_received_once() -> Result<(), BoxE
     let second = TestContext::with(config(), interval())?;
     let of_second = second.collect(&stream(&broker, &second, "passed", 1)?.map(|record| value(&record)));
     second.context().start()?;
-    let mut sent = 100;
+    let mut total = 100;
     while of_second.batches().concat().is_empty() {
-        send(sent);
-        sent += 100;
+        send(total);
+        total += 100;
         first.run(1)?;
         second.run(1)?;
-        assert!(sent < 100_000, "the second member gets nothing");
+        assert!(total < 100_000, "the second member gets nothing");
     }
     second.stop();
-    send(sent);
-    sent += 100;
+    send(total);
+    total += 100;
     let all = || [of_first.batches().concat(), of_second.batches().concat()].concat();
-    first.run_until(|| all().len() >= sent)?;
+    first.run_until(|| all().len() >= total)?;
     first.run(2)?;
     first.stop();
     let mut all: Vec<usize> = all().iter().map(|n| n.parse()).collect::<Result<_, _>>()?;
     all.sort_unstable();
-    assert_eq!(all, (0..sent).collect::<Vec<_>>());
+    assert_eq!(all, (0..total).collect::<Vec<_>>());
     Ok(())
 }
 

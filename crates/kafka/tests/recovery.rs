@@ -49,8 +49,7 @@ fn a_restart_goes_on_with_the_ranges_that_were_logged() -> Result<(), BoxError> 
             test.run(1)?;
         }
         assert_eq!(*sum.lock().expect("no panic"), 55);
-        let ranges = ranges.lock().expect("no panic").clone();
-        ranges
+        Vec::clone(&ranges.lock().expect("no panic"))
     };
     assert_eq!(before[0].from, 0);
     broker.send("recovered", 0, numbers(11, 20));

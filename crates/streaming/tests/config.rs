@@ -281,11 +281,11 @@ proptest! {
 #[test]
 fn a_key_of_a_feature_to_come_is_checked_and_accepted_with_a_warning() {
     let mut config = Config::new();
-    config.set("spark.streaming.kafka.maxRatePerPartition", "100").unwrap();
+    config.set("spark.streaming.kinesis.retry.maxAttempts", "5").unwrap();
     config.set("spark.ui.port", "4050").unwrap();
     assert!(config.set("spark.ui.port", "many").is_err());
     let warnings: Vec<_> = config.warnings().iter().map(ToString::to_string).collect();
     assert_eq!(warnings.len(), 2, "{warnings:?}");
-    assert!(warnings[0].contains("this version has no Kafka sources"), "{}", warnings[0]);
+    assert!(warnings[0].contains("this version has no Kinesis sources"), "{}", warnings[0]);
     assert!(warnings[1].contains("this version has no web page"), "{}", warnings[1]);
 }

@@ -37,7 +37,7 @@ impl Broker {
     /// The broker at an address.
     pub(crate) fn at(address: &str) -> Self {
         let mut config = ClientConfig::new();
-        config.set("bootstrap.servers", address).set("linger.ms", "0");
+        config.set("bootstrap.servers", address).set("linger.ms", "0").set("reconnect.backoff.max.ms", "500");
         let admin = config.create().expect("an admin client");
         let producer = config.create().expect("a producer");
         Self { address: address.to_owned(), admin, producer }
@@ -45,7 +45,7 @@ impl Broker {
 
     /// Parameters of a consumer that starts at the beginning.
     pub(crate) fn params(&self) -> Params {
-        Params::new(&self.address).set("auto.offset.reset", "earliest")
+        Params::new(&self.address).set("auto.offset.reset", "earliest").set("reconnect.backoff.max.ms", "500")
     }
 
     pub(crate) fn create(&self, topic: &str, partitions: i32) {

@@ -33,6 +33,48 @@ pub(crate) use received::ReceivedSource;
 ///
 /// For every batch a source first fixes what the batch takes, as data ([`plan`](Self::plan)); the dataset is then made
 /// from that plan alone ([`rdd`](Self::rdd)), now or when the batch is run again.
+///
+/// ```
+/// use std::sync::{Arc, atomic::{AtomicU64, Ordering}};
+/// use dstreams_streaming::{InputInfo, Rdd, RddContext, Result, Source, Time, testing::TestContext};
+///
+/// /// Gives each batch the next three numbers.
+/// struct Numbers(AtomicU64);
+///
+/// impl Source for Numbers {
+///     type Record = u64;
+///     type Plan = (u64, u64);
+///
+///     fn name(&self) -> String {
+///         "Numbers".to_owned()
+///     }
+///
+///     fn plan(&self, _time: Time) -> Result<Option<(u64, u64)>> {
+///         let from = self.0.fetch_add(3, Ordering::Relaxed);
+///         Ok(Some((from, from + 3)))
+///     }
+///
+///     fn info(&self, (from, until): &(u64, u64)) -> InputInfo {
+///         InputInfo::of_records(until - from)
+///     }
+///
+///     fn rdd(&self, context: &RddContext, (from, until): (u64, u64)) -> Result<Rdd<u64>> {
+///         Ok(context.parallelize(from..until))
+///     }
+///
+///     fn restore(&self, _memory: &[u8], plans: Vec<(Time, (u64, u64))>) -> Result<()> {
+///         self.0.store(plans.last().map_or(0, |(_, (_, until))| *until), Ordering::Relaxed);
+///         Ok(())
+///     }
+/// }
+///
+/// let test = TestContext::new()?;
+/// let numbers = test.context().stream("numbers", |_| Arc::new(Numbers(AtomicU64::new(0))));
+/// let seen = test.collect(&numbers);
+/// test.run(2)?;
+/// assert_eq!(seen.batches(), [[0, 1, 2], [3, 4, 5]]);
+/// # Ok::<(), dstreams_streaming::Error>(())
+/// ```
 pub trait Source: Send + Sync + 'static {
     /// The records.
     type Record: Data;
