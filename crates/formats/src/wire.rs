@@ -8,7 +8,7 @@ const MAGIC: u8 = 0;
 
 /// The number of the schema, and the rest.
 pub(crate) fn split(bytes: &[u8]) -> Result<(u32, &[u8]), DecodeError> {
-    match bytes.split_first_chunk() {
+    match bytes.split_first_chunk::<5>() {
         Some(([MAGIC, id @ ..], value)) => Ok((u32::from_be_bytes(*id), value)),
         Some(_) => Err(DecodeError::record(format!(
             "a record with a schema in a registry begins with a zero and not with {}",
@@ -35,7 +35,7 @@ mod tests {
     #[test]
     fn a_record_has_the_number_of_its_schema() {
         assert_eq!(split(&[0, 0, 0, 1, 2, 9, 8]).expect("well formed"), (258, &[9, 8][..]));
-        assert_eq!(split(&[0, 0, 0, 1, 2]).expect("an empty value").1, []);
+        assert!(split(&[0, 0, 0, 1, 2]).expect("an empty value").1.is_empty());
         assert!(split(&[7, 0, 0, 1, 2, 9]).is_err() && split(&[0, 0]).is_err() && split(&[]).is_err());
     }
 }

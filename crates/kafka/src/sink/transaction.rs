@@ -48,7 +48,10 @@ impl<T: 'static> KafkaTransaction<T> {
             if !committed.done.is_empty() && committed.partitions != partition.partitions
                 || committed.done.contains(&partition.partition)
             {
-                shared.producers.give_back(lease);
+                // One that has just been made has not shown yet that the offsets of its partition are ours to commit.
+                if !lease.fresh {
+                    shared.producers.give_back(lease);
+                }
                 return committed.instead_of(partition).map(|()| Begin::Committed);
             }
         }

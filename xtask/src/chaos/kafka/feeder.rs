@@ -85,10 +85,15 @@ fn send(shared: &Shared, params: &Params, records: u64, seed: u64) -> std::resul
     let mut plain = Sender::new(params)?;
     let open = || Sender::transactional(params, "chaos-feeder");
     let mut transactions = open()?;
-    let (mut sent, mut portions) = (0, 0);
+    let (mut sent, mut portions, mut keys) = (0, 0, KEYS);
     while sent < records {
         portions += 1;
-        let keys = if shared.added.load(Ordering::Relaxed) { NEW_KEYS } else { KEYS };
+        if keys == KEYS && shared.added.load(Ordering::Relaxed) {
+            keys = NEW_KEYS;
+            // Producers that were made before would not know the new partitions for minutes.
+            plain = Sender::new(params)?;
+            transactions = open()?;
+        }
         match dice.below(3) {
             0 => {
                 transactions.begin()?;
