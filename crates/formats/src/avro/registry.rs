@@ -74,10 +74,10 @@ struct IdAnswer {
 impl SchemaRegistry {
     /// The registry at a URL such as `http://registry:8081`. Nothing is asked before the first record.
     pub fn new(url: impl Into<String>) -> Self {
-        Self::with(url.into(), Vec::new())
+        Self::with(&url.into(), Vec::new())
     }
 
-    fn with(url: String, headers: Vec<(String, String)>) -> Self {
+    fn with(url: &str, headers: Vec<(String, String)>) -> Self {
         let config = ureq::Agent::config_builder();
         let config = config.timeout_global(Some(ANSWERED_WITHIN)).http_status_as_error(false).build();
         let shared = Shared {
@@ -95,7 +95,7 @@ impl SchemaRegistry {
     pub fn header(self, name: impl Into<String>, value: impl Into<String>) -> Self {
         let mut headers = self.shared.headers.clone();
         headers.push((name.into(), value.into()));
-        Self::with(self.shared.url.clone(), headers)
+        Self::with(&self.shared.url, headers)
     }
 
     /// The schema of a number.

@@ -154,7 +154,7 @@ impl CommitLog {
         let from = visible.when_known(self.patience.to_std(), |cluster| {
             Ok(cluster.start(&topic, &start, Reset::Latest)?.get(&self.topic).copied())
         })?;
-        let from = from.ok_or_else(|| self.late())?;
+        let from = from.ok_or_else(late)?;
         let all =
             Cluster::new(&self.params.clone().set("isolation.level", "read_uncommitted"), self.timeout)?;
         Ok(Reading { reader: self.reader("read_committed", from)?, all })
@@ -199,7 +199,7 @@ impl CommitLog {
         let end = reading.all.when_known(self.patience.to_std(), |cluster| {
             Ok(cluster.latest([&self.topic])?.get(&self.topic).copied())
         })?;
-        let end = end.ok_or_else(|| self.late())?;
+        let end = end.ok_or_else(late)?;
         if reading.reader.position() >= end {
             return Ok(());
         }
@@ -227,7 +227,7 @@ impl CommitLog {
                 shut_out = true;
             }
             if waited > self.patience {
-                return Err(self.late());
+                return Err(late());
             }
         }
         reading.reader.pause();
@@ -256,9 +256,10 @@ impl CommitLog {
         }
         Ok(())
     }
+}
 
-    fn late(&self) -> Error {
-        let action = "read what the sink has committed";
-        Error::Request { action, code: RDKafkaErrorCode::OperationTimedOut }
-    }
+/// The brokers do not say within reason what is in the topic.
+fn late() -> Error {
+    let action = "read what the sink has committed";
+    Error::Request { action, code: RDKafkaErrorCode::OperationTimedOut }
 }

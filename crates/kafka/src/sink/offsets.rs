@@ -147,7 +147,7 @@ mod tests {
         let split = batch(&[&[front, back]]);
         assert!(ranges_of(&partition(0, 2), &split).is_err());
         assert_eq!(ranges_of(&partition(0, 1), &split), Ok(vec![OffsetRange::new("t", 0, 0, 9)]));
-        let two = batch(&[&[a.clone()], &[b.clone()]]);
+        let two = batch(&[std::slice::from_ref(&a), std::slice::from_ref(&b)]);
         assert!(ranges_of(&partition(0, 2), &two).is_err());
         assert_eq!(ranges_of(&partition(0, 1), &two), Ok(vec![a, b]));
         assert_eq!(ranges_of(&partition(0, 2), &batch(&[])), Ok(Vec::new()));

@@ -67,8 +67,8 @@ pub enum DecodeError {
 
 impl DecodeError {
     /// A bad record.
-    pub fn record(problem: impl ToString) -> Self {
-        Self::Record(problem.to_string())
+    pub fn record(problem: impl Into<BoxError>) -> Self {
+        Self::Record(problem.into().to_string())
     }
 
     /// Something that may pass.
