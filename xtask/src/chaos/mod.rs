@@ -51,12 +51,9 @@ pub(crate) struct Options {
     /// With --cases: only those whose name begins with this
     #[arg(long, value_name = "NAME", requires = "cases", default_value = "")]
     case: String,
-    /// Have records go from Kafka to Kafka and PostgreSQL while the program and the broker are killed
-    #[arg(long)]
-    kafka: bool,
-    /// With --kafka: how many records
-    #[arg(long, value_name = "N", requires = "kafka", default_value_t = 100_000)]
-    records: u64,
+    /// Have so many records go from Kafka to Kafka and PostgreSQL while the program and the broker are killed
+    #[arg(long, value_name = "RECORDS", num_args = 0..=1, require_equals = true, default_missing_value = "100000")]
+    kafka: Option<u64>,
     /// Length of a batch in milliseconds
     #[arg(long, value_name = "MS")]
     interval: Option<u64>,
@@ -76,8 +73,8 @@ const HOME: &str = "target/chaos";
 
 /// Does what the options say: ten kills if they say nothing.
 pub(crate) fn run(root: &Path, options: &Options) -> Result<()> {
-    if options.kafka {
-        return kafka::run(root, &kafka::Plan::new(options));
+    if let Some(records) = options.kafka {
+        return kafka::run(root, &kafka::Plan::new(records, options));
     }
     let mut arena = Arena::open(root, options.program.as_deref())?;
     arena.store.clone_from(&options.store);
@@ -103,8 +100,7 @@ pub(crate) fn check(root: &Path) -> Result<()> {
         point: String::new(),
         cases: false,
         case: String::new(),
-        kafka: false,
-        records: 0,
+        kafka: None,
         interval: None,
         store: "memory".to_owned(),
         program: None,

@@ -33,13 +33,13 @@ pub(super) struct Plan {
 
 impl Plan {
     /// What the command line asks for.
-    pub(super) fn new(options: &Options) -> Self {
+    pub(super) fn new(records: u64, options: &Options) -> Self {
         Self {
-            records: options.records,
+            records,
             kills: options.kills.unwrap_or(8),
             broker_kills: 2,
             seed: options.seed,
-            interval: Duration::from_millis(options.interval.unwrap_or(500)),
+            interval: Duration::from_millis(options.interval.unwrap_or(1_000)),
             keep: options.keep,
         }
     }
@@ -47,7 +47,7 @@ impl Plan {
     /// One of less than a minute.
     pub(super) fn short() -> Self {
         let interval = Duration::from_millis(500);
-        Self { records: 20_000, kills: 3, broker_kills: 1, seed: 1, interval, keep: false }
+        Self { records: 10_000, kills: 2, broker_kills: 1, seed: 1, interval, keep: false }
     }
 }
 
