@@ -31,9 +31,6 @@ use crate::{
 /// Up to so many topics are asked for one by one; for more, all topics of the cluster at once.
 const FEW: usize = 8;
 
-/// How long to wait for news of the cluster at a time.
-const STEP: Duration = Duration::from_millis(20);
-
 /// Errors that the client library goes on after by itself, such as that of a topic that was made a moment ago.
 pub(crate) fn is_passing(code: RDKafkaErrorCode) -> bool {
     matches!(
@@ -50,6 +47,9 @@ pub(crate) fn is_passing(code: RDKafkaErrorCode) -> bool {
             | RDKafkaErrorCode::UnknownPartition
     )
 }
+
+/// How long is waited before the same is asked again.
+const PAUSE: Duration = Duration::from_millis(50);
 
 /// Offsets by partition.
 pub(crate) type Offsets = BTreeMap<TopicPartition, i64>;
@@ -80,11 +80,6 @@ impl Cluster {
         Self { timeout: timeout.min(self.timeout), ..self.clone() }
     }
 
-    /// Waits, and takes in what the client says meanwhile.
-    pub(crate) fn wait(&self, time: Duration) {
-        drop(self.client.poll(time));
-    }
-
     /// Asks again and again while brokers or partitions are not known yet; nothing after `patience`.
     pub(crate) fn when_known<R>(
         &self,
@@ -102,8 +97,13 @@ impl Cluster {
             if SystemClock.now() > end {
                 return Ok(None);
             }
-            self.wait(STEP);
+            self.pause();
         }
+    }
+
+    /// Lets a moment pass, and takes in what the client says meanwhile.
+    pub(crate) fn pause(&self) {
+        drop(self.client.poll(PAUSE));
     }
 
     /// What a connection failed with last.

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! `Commits`: offsets on their way to the group, beside the batches and not in their way.
 
-use std::{sync::Arc, thread::JoinHandle};
+use std::{sync::Arc, thread::JoinHandle, time::Duration};
 
 use parking_lot::{Condvar, Mutex};
 
@@ -43,6 +43,8 @@ struct Pending {
     callback: Option<Callback>,
     requested: bool,
     closed: bool,
+    /// The thread has ended, or there never was one.
+    ended: bool,
 }
 
 impl Commits {
@@ -62,9 +64,11 @@ impl Commits {
         let mut thread = self.thread.lock();
         if thread.is_none() {
             let (shared, cluster) = (Arc::clone(&self.shared), cluster.clone());
-            let started = std::thread::Builder::new()
-                .name("dstreams-kafka-commits".to_owned())
-                .spawn(move || shared.work(&cluster));
+            let started =
+                std::thread::Builder::new().name("dstreams-kafka-commits".to_owned()).spawn(move || {
+                    let _ended = Ended(&shared);
+                    shared.work(&cluster);
+                });
             match started {
                 Ok(started) => *thread = Some(started),
                 Err(error) => tracing::error!(%error, "offsets cannot be committed"),
@@ -72,13 +76,33 @@ impl Commits {
         }
     }
 
-    /// Commits what waits, and ends the thread.
-    pub(crate) fn close(&self) {
-        self.shared.pending.lock().closed = true;
+    /// Commits what waits, and ends the thread. Brokers that are away are not waited for longer than `timeout`.
+    pub(crate) fn close(&self, timeout: Duration) {
+        let thread = self.thread.lock().take();
+        let mut pending = self.shared.pending.lock();
+        pending.closed = true;
         self.shared.changed.notify_all();
-        if self.thread.lock().take().is_some_and(|thread| thread.join().is_err()) {
+        let Some(thread) = thread else { return };
+        while !pending.ended {
+            if self.shared.changed.wait_for(&mut pending, timeout).timed_out() {
+                tracing::warn!("the brokers do not answer: offsets of the last batches are not committed");
+                return;
+            }
+        }
+        drop(pending);
+        if thread.join().is_err() {
             tracing::error!("the thread that commits offsets panicked");
         }
+    }
+}
+
+/// Says that the thread has ended, however it has.
+struct Ended<'a>(&'a Shared);
+
+impl Drop for Ended<'_> {
+    fn drop(&mut self) {
+        self.0.pending.lock().ended = true;
+        self.0.changed.notify_all();
     }
 }
 

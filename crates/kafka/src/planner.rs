@@ -7,7 +7,10 @@ use std::{
     time::Duration,
 };
 
-use dstreams_streaming::Time;
+use dstreams_streaming::{
+    Time,
+    clock::{Clock as _, SystemClock},
+};
 
 use crate::{
     cluster::{Cluster, Offsets},
@@ -43,10 +46,10 @@ pub(crate) struct Planner {
     pace: Pace,
 }
 
-/// Whether the first partitions have been found.
+/// Whether it was looked for partitions.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Phase {
-    /// No: where they start is still to be asked.
+    /// No: where those that there are start is still to be asked.
     New,
     /// Yes, now or by an earlier process: all that turn up now are new and read from their beginning.
     Begun,
@@ -95,10 +98,15 @@ impl Planner {
         }
     }
 
-    /// Finds the first partitions and where they start, if that has not been done.
+    /// Finds the first partitions and where they start, if that has not been done. What passes, such as a group whose
+    /// coordinator is just being chosen, is waited for: a start that is put off with `latest` leaves records out.
     pub(crate) fn begin(&mut self, cluster: &Cluster) -> Result<()> {
-        if self.phase == Phase::New {
-            self.look(cluster, None)?;
+        let end = SystemClock.now() + self.settings.start_timeout;
+        while self.phase == Phase::New {
+            match self.look(cluster, None) {
+                Err(Error::Request { .. }) if SystemClock.now() < end => cluster.pause(),
+                outcome => return outcome,
+            }
         }
         Ok(())
     }
@@ -174,7 +182,7 @@ impl Planner {
             Phase::New => cluster.start(&new, &self.consumer, self.reset)?,
             // Whatever is in them came after the start of the stream.
             Phase::Begun => {
-                let found = cluster.earliest(&new)?;
+                let found = cluster.start(&new, &self.consumer, Reset::Earliest)?;
                 tracing::info!(partitions = ?found.keys().map(ToString::to_string).collect::<Vec<_>>(), "new partitions");
                 found
             }
@@ -186,9 +194,7 @@ impl Planner {
         self.present
             .retain(|partition| self.positions.contains_key(partition) || found.contains_key(partition));
         self.positions.extend(found);
-        if !self.positions.is_empty() {
-            self.phase = Phase::Begun;
-        }
+        self.phase = Phase::Begun;
         self.looked = time;
         Ok(())
     }

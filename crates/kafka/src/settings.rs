@@ -20,6 +20,8 @@ pub(crate) struct Settings {
     /// Records per second before the first estimate of backpressure, if that is on.
     pub(crate) initial_rate: Option<i64>,
     pub(crate) request_timeout: Waiting,
+    /// How long a start waits for the brokers.
+    pub(crate) start_timeout: Duration,
     pub(crate) metadata_interval: Duration,
     pub(crate) reading: Reading,
 }
@@ -57,6 +59,7 @@ impl Settings {
                 .get(&keys::BACKPRESSURE_INITIAL_RATE)
                 .filter(|_| config.get(&keys::BACKPRESSURE_ENABLED)),
             request_timeout,
+            start_timeout: config.get(&keys::KAFKA_REQUEST_TIMEOUT),
             metadata_interval: config.get(&keys::KAFKA_METADATA_INTERVAL),
             reading: Reading {
                 poll_timeout: config

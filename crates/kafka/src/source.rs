@@ -5,7 +5,7 @@ use std::sync::{Arc, atomic::Ordering};
 
 use dstreams_rdd::codec::{Compression, decode_chunk, encode_chunk};
 use dstreams_streaming::{InputInfo, Rdd, RddContext, Result, Source, SourceContext, Time, rate::LatestRate};
-use parking_lot::{Mutex, MutexGuard};
+use parking_lot::Mutex;
 
 use crate::{
     cluster::{Cluster, Offsets},
@@ -34,13 +34,9 @@ pub(crate) struct DirectSource {
     store: Option<Arc<dyn OffsetStore>>,
     commits: Commits,
     outstanding: Mutex<Outstanding>,
-    driver: Mutex<Driver>,
-}
-
-/// What only the driver has.
-struct Driver {
-    cluster: Option<Cluster>,
-    planner: Planner,
+    /// Made when it is needed first; apart from the planner, which may wait for brokers.
+    cluster: Mutex<Option<Cluster>>,
+    planner: Mutex<Planner>,
 }
 
 impl DirectSource {
@@ -57,7 +53,8 @@ impl DirectSource {
             store,
             commits: Commits::default(),
             outstanding: Mutex::default(),
-            driver: Mutex::new(Driver { cluster: None, planner }),
+            cluster: Mutex::new(None),
+            planner: Mutex::new(planner),
         }
     }
 
@@ -68,7 +65,7 @@ impl DirectSource {
 
     /// Commits offsets to the group, beside the batches.
     pub(crate) fn commit(&self, offsets: Offsets, callback: Option<Callback>) -> Result<(), Error> {
-        let cluster = self.cluster(&mut self.driver.lock())?;
+        let cluster = self.cluster()?;
         if !cluster.has_group() {
             let problem = "it is missing: offsets are committed to a group";
             return Err(Error::Property { name: "group.id".to_owned(), problem: problem.to_owned() });
@@ -77,11 +74,13 @@ impl DirectSource {
         Ok(())
     }
 
-    fn cluster(&self, driver: &mut MutexGuard<'_, Driver>) -> Result<Cluster, Error> {
-        if driver.cluster.is_none() {
-            driver.cluster = Some(Cluster::new(&self.params, self.settings.request_timeout)?);
+    fn cluster(&self) -> Result<Cluster, Error> {
+        let mut cluster = self.cluster.lock();
+        if let Some(cluster) = &*cluster {
+            return Ok(cluster.clone());
         }
-        Ok(driver.cluster.clone().expect("it has just been made"))
+        let made = Cluster::new(&self.params, self.settings.request_timeout)?;
+        Ok(cluster.insert(made).clone())
     }
 
     fn known(&self) -> Known {
@@ -103,10 +102,8 @@ impl Source for DirectSource {
     }
 
     fn plan(&self, time: Time) -> Result<Option<Plan>> {
-        let mut driver = self.driver.lock();
-        let cluster = self.cluster(&mut driver)?;
-        let mut plan = driver.planner.plan(&cluster, time, self.known())?;
-        drop(driver);
+        let cluster = self.cluster()?;
+        let mut plan = self.planner.lock().plan(&cluster, time, self.known())?;
         plan.lost += self.readers.totals.lost.load(Ordering::Relaxed);
         self.outstanding.lock().planned(time, &plan.ranges);
         Ok(Some(plan))
@@ -122,48 +119,48 @@ impl Source for DirectSource {
     }
 
     fn give_back(&self, plan: Plan) {
-        self.driver.lock().planner.give_back(&plan);
+        self.planner.lock().give_back(&plan);
         self.outstanding.lock().given_back(&plan.ranges);
     }
 
     fn restore(&self, memory: &[u8], plans: Vec<(Time, Plan)>) -> Result<()> {
-        let mut driver = self.driver.lock();
+        let mut planner = self.planner.lock();
         let mut outstanding = self.outstanding.lock();
         let mut first = Vec::<Offsets>::with_capacity(1);
         if !memory.is_empty() {
             decode_chunk(memory, &mut first).map_err(dstreams_streaming::Error::source)?;
         }
         for positions in first {
-            driver.planner.restore(positions);
+            planner.restore(positions);
         }
         for (time, plan) in plans {
             let ends = plan.ranges.iter().map(|range| (range.partition.clone(), range.until));
             if !plan.ranges.is_empty() {
-                driver.planner.restore(ends.collect());
+                planner.restore(ends.collect());
             }
-            driver.planner.restore_lost(plan.lost);
+            planner.restore_lost(plan.lost);
             outstanding.restored(time, &plan.ranges);
         }
         Ok(())
     }
 
     fn memory(&self) -> Vec<u8> {
-        let mut driver = self.driver.lock();
-        let begun = self.cluster(&mut driver).and_then(|cluster| driver.planner.begin(&cluster));
+        let mut planner = self.planner.lock();
+        let begun = self.cluster().and_then(|cluster| planner.begin(&cluster));
         if let Err(error) = begun {
             tracing::warn!(%error, "it is not known yet where the stream starts");
         }
         let mut bytes = Vec::new();
-        if let Some(positions) = driver.planner.positions() {
+        if let Some(positions) = planner.positions() {
             encode_chunk([positions], Compression::None, &mut bytes).expect("offsets can be encoded");
         }
         bytes
     }
 
     fn start(&self) -> Result<()> {
-        let mut driver = self.driver.lock();
-        let cluster = self.cluster(&mut driver)?;
-        match driver.planner.begin(&cluster) {
+        let cluster = self.cluster()?;
+        let mut planner = self.planner.lock();
+        match planner.begin(&cluster) {
             Err(error @ Error::Request { .. }) => {
                 tracing::warn!(%error, "the stream starts when the brokers answer");
                 Ok(())
@@ -196,7 +193,7 @@ impl Source for DirectSource {
     }
 
     fn close(&self) {
-        self.commits.close();
+        self.commits.close(self.settings.request_timeout);
         self.readers.close();
     }
 }

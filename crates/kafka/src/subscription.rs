@@ -109,7 +109,7 @@ impl Consumer {
         self.start_at(StartAt::Time(time))
     }
 
-    /// Starts where `lookup` says; it is asked once, when the stream starts.
+    /// Starts where `lookup` says; it is asked when the stream starts, and when there are new partitions.
     #[must_use]
     pub fn from_store(
         self,

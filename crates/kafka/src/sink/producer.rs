@@ -26,6 +26,15 @@ const HEARD_AFTER: u32 = 1_000;
 /// How long the sender waits at a time when the queue of the client is full.
 const FULL: Duration = Duration::from_millis(100);
 
+/// How long it may take to hear why records were purged.
+const CAUSE: Duration = Duration::from_secs(5);
+
+/// Whether a record was given up because of another one.
+fn is_purge(error: &Error) -> bool {
+    let codes = [RDKafkaErrorCode::PurgeQueue, RDKafkaErrorCode::PurgeInflight];
+    matches!(error, Error::Delivery { code, .. } if codes.contains(code))
+}
+
 /// A producer for one task at a time.
 pub(super) struct Producer {
     base: BaseProducer<Deliveries>,
@@ -60,8 +69,11 @@ impl ProducerContext for Deliveries {
     fn delivery(&self, result: &DeliveryResult<'_>, (): ()) {
         if let Err((error, message)) = result {
             let code = error.rdkafka_error_code().unwrap_or(RDKafkaErrorCode::Fail);
-            let failure = || Error::Delivery { topic: message.topic().to_owned(), code };
-            self.failure.lock().get_or_insert_with(failure);
+            let mut failure = self.failure.lock();
+            // Records are purged because of another one, whose error says more.
+            if failure.as_ref().is_none_or(is_purge) {
+                *failure = Some(Error::Delivery { topic: message.topic().to_owned(), code });
+            }
         }
     }
 }
@@ -123,6 +135,11 @@ impl Producer {
     }
 
     fn failed(&self) -> Result<()> {
+        let first = self.base.context().failure.lock().clone();
+        if first.as_ref().is_some_and(is_purge) {
+            // The error that has led to it may be among what is still to be heard.
+            drop(self.base.flush(CAUSE));
+        }
         self.base.context().failure.lock().clone().map_or(Ok(()), Err)
     }
 

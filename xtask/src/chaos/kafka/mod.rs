@@ -78,9 +78,11 @@ pub(super) fn run(root: &Path, plan: &Plan) -> Result<()> {
     let began = wait::now();
     let mut lives = 0;
     let mut life = start(&program, &mut lives)?;
+    // Whether the present life ends at a step of a transaction by itself.
+    let mut is_doomed = false;
     let mut dice = Dice::new(plan.seed);
     let mut added = false;
-    let (mut kills, mut broker_kills) = (0, 0);
+    let (mut kills, mut broker_kills, mut crashes) = (0, 0, 0);
     while kills < plan.kills || broker_kills < plan.broker_kills || !added {
         wait::pause(dice.millis(500, 2_500));
         if !added && feeder.sent() >= plan.records / 3 {
@@ -97,9 +99,19 @@ pub(super) fn run(root: &Path, plan: &Plan) -> Result<()> {
         } else if kills < plan.kills {
             life.kill()?;
             kills += 1;
-            life = start(&program, &mut lives)?;
+            is_doomed = !is_doomed;
+            life = if is_doomed {
+                start_doomed(&program, &mut lives, &mut dice)?
+            } else {
+                start(&program, &mut lives)?
+            };
         }
         if let Some(status) = life.ended()? {
+            if is_doomed {
+                (is_doomed, crashes) = (false, crashes + 1);
+                life = start(&program, &mut lives)?;
+                continue;
+            }
             return Err(
                 format!("the program has ended by itself with {status}:\n{}", life.last_words()).into()
             );
@@ -107,6 +119,10 @@ pub(super) fn run(root: &Path, plan: &Plan) -> Result<()> {
         if began.elapsed() > LIMIT {
             return Err(format!("not within {LIMIT:?}: {} records are sent", feeder.sent()).into());
         }
+    }
+    if is_doomed {
+        life.kill()?;
+        life = start(&program, &mut lives)?;
     }
     let expected = feeder.finish()?;
     wait::until("that all records are read", LIMIT, || {
@@ -122,7 +138,7 @@ pub(super) fn run(root: &Path, plan: &Plan) -> Result<()> {
     }
     let outcome = outcome::compare(&address, &admin, program.postgres.as_deref(), &expected)?;
     println!(
-        "kafka: {} records of {} keys, {} aborted; program killed {kills} times, broker {broker_kills} times, {PARTITIONS} to {NEW_PARTITIONS} partitions, {:.1} s: {outcome}",
+        "kafka: {} records of {} keys, {} aborted; program killed {kills} times and crashed {crashes} times in a transaction, broker {broker_kills} times, {PARTITIONS} to {NEW_PARTITIONS} partitions, {:.1} s: {outcome}",
         expected.records(),
         expected.counts.len(),
         expected.aborted,
@@ -130,6 +146,17 @@ pub(super) fn run(root: &Path, plan: &Plan) -> Result<()> {
     );
     super::clear(&program, outcome.is_good(), plan.keep)?;
     if outcome.is_good() { Ok(()) } else { Err("records were lost, doubled or put out of order".into()) }
+}
+
+/// The steps of a transaction at which the program can crash.
+const STEPS: [&str; 5] = ["begin", "write", "identity", "commit", "committed"];
+
+/// Starts the program, which will crash at one of the steps of one of its first transactions.
+fn start_doomed(program: &Program, lives: &mut u32, dice: &mut Dice) -> Result<Life> {
+    *lives += 1;
+    let step = STEPS[usize::try_from(dice.below(STEPS.len() as u64))?];
+    let fault = format!("kafka.{step}@{}=crash", 1 + dice.below(12));
+    program.start(&format!("life-{lives}-{step}"), &[("DSTREAMS_FAULTS", &fault)])
 }
 
 /// Starts the program, and waits until it says so.
