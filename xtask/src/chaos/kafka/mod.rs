@@ -78,8 +78,6 @@ pub(super) fn run(root: &Path, plan: &Plan) -> Result<()> {
     let began = wait::now();
     let mut lives = 0;
     let mut life = start(&program, &mut lives)?;
-    // Whether the present life ends at a step of a transaction by itself.
-    let mut is_doomed = false;
     let mut dice = Dice::new(plan.seed);
     let mut added = false;
     let (mut kills, mut broker_kills, mut crashes) = (0, 0, 0);
@@ -99,19 +97,13 @@ pub(super) fn run(root: &Path, plan: &Plan) -> Result<()> {
         } else if kills < plan.kills {
             life.kill()?;
             kills += 1;
-            is_doomed = !is_doomed;
-            life = if is_doomed {
-                start_doomed(&program, &mut lives, &mut dice)?
-            } else {
-                start(&program, &mut lives)?
-            };
+            if kills % 2 == 1 {
+                crash(&program, &mut lives, &mut dice)?;
+                crashes += 1;
+            }
+            life = start(&program, &mut lives)?;
         }
         if let Some(status) = life.ended()? {
-            if is_doomed {
-                (is_doomed, crashes) = (false, crashes + 1);
-                life = start(&program, &mut lives)?;
-                continue;
-            }
             return Err(
                 format!("the program has ended by itself with {status}:\n{}", life.last_words()).into()
             );
@@ -119,10 +111,6 @@ pub(super) fn run(root: &Path, plan: &Plan) -> Result<()> {
         if began.elapsed() > LIMIT {
             return Err(format!("not within {LIMIT:?}: {} records are sent", feeder.sent()).into());
         }
-    }
-    if is_doomed {
-        life.kill()?;
-        life = start(&program, &mut lives)?;
     }
     let expected = feeder.finish()?;
     wait::until("that all records are read", LIMIT, || {
@@ -151,12 +139,13 @@ pub(super) fn run(root: &Path, plan: &Plan) -> Result<()> {
 /// The steps of a transaction at which the program can crash.
 const STEPS: [&str; 5] = ["begin", "write", "identity", "commit", "committed"];
 
-/// Starts the program, which will crash at one of the steps of one of its first transactions.
-fn start_doomed(program: &Program, lives: &mut u32, dice: &mut Dice) -> Result<Life> {
+/// Starts the program, and waits until it has crashed at one of the steps of one of its first transactions.
+fn crash(program: &Program, lives: &mut u32, dice: &mut Dice) -> Result<()> {
     *lives += 1;
     let step = STEPS[usize::try_from(dice.below(STEPS.len() as u64))?];
     let fault = format!("kafka.{step}@{}=crash", 1 + dice.below(12));
-    program.start(&format!("life-{lives}-{step}"), &[("DSTREAMS_FAULTS", &fault)])
+    let mut life = program.start(&format!("life-{lives}-{step}"), &[("DSTREAMS_FAULTS", &fault)])?;
+    life.await_end(Duration::from_secs(120)).map(drop)
 }
 
 /// Starts the program, and waits until it says so.
