@@ -18,9 +18,9 @@
 //! ```
 //!
 //! [`streaming`] holds streams, sources, outputs and the test kit; [`rdd`] holds the datasets under them, which are
-//! useful on their own. The features `sqlite` and `postgres` add sinks of these names and `kafka` a source, `object-store`
-//! lets checkpoint directories be on S3, Google Cloud Storage and Azure; `web` adds pages that show what a program does, and
-//! `alerts` tells people when something is wrong.
+//! useful on their own. The features `sqlite` and `postgres` add sinks of these names, `kafka` a source and a sink, `avro`,
+//! `json` and `protobuf` formats of records; `object-store` lets checkpoint directories be on S3, Google Cloud Storage and
+//! Azure, `web` adds pages that show what a program does, and `alerts` tells people when something is wrong.
 #![forbid(unsafe_code)]
 
 mod alerted;
@@ -30,6 +30,8 @@ mod watched;
 
 #[cfg(feature = "alerts")]
 pub use dstreams_alerts as alerts;
+#[cfg(any(feature = "avro", feature = "json", feature = "protobuf"))]
+pub use dstreams_formats as formats;
 #[cfg(feature = "kafka")]
 pub use dstreams_kafka as kafka;
 #[cfg(feature = "web")]

@@ -145,7 +145,9 @@ fn all_features(root: &Path) -> Vec<String> {
     }
     println!("without the feature {KERBEROS}: libsasl2's headers are not installed (Debian: libsasl2-dev)");
     let manifest = std::fs::read_to_string(root.join("Cargo.toml")).unwrap_or_default();
-    let features: Vec<String> = features(&manifest).map(|name| format!("dstreams/{name}")).collect();
+    let mut features: Vec<String> = features(&manifest).map(|name| format!("dstreams/{name}")).collect();
+    // Of the command, which has features of its own.
+    features.push("dstreams-cli/kafka".to_owned());
     vec!["--features".to_owned(), features.join(",")]
 }
 

@@ -111,8 +111,9 @@ fn list(directory: PathBuf, filter: &LetterFilter) -> Result<(), Box<dyn Error>>
         count += 1;
         let batch = Timestamp::from_millisecond(letter.batch_time.as_millis())
             .map_or_else(|_| letter.batch_time.to_string(), |time| time.to_string());
-        let (partition, position, error) = (letter.partition, letter.position, &letter.error);
-        writeln!(out, "{batch}  {partition}:{position}  {error}  {}", letter.text().escape_debug())
+        let place = format!("{}:{}", letter.partition, letter.position);
+        let (place, error) = (letter.origin.as_deref().unwrap_or(&place), &letter.error);
+        writeln!(out, "{batch}  {place}  {error}  {}", letter.text().escape_debug())
     })?;
     writeln!(out, "dead letters: {count}")?;
     Ok(out.flush()?)

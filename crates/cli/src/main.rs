@@ -27,7 +27,7 @@ struct Arguments {
 #[derive(Subcommand)]
 enum Command {
     /// Watch a live stream: count words (generated text, a socket, a watched directory), or `demo retail`.
-    Demo(demo::Options),
+    Demo(Box<demo::Options>),
     /// Look into a checkpoint directory, or compare it with a program.
     Checkpoint(checkpoint::Options),
     /// Look at records that a program could not use, or send them once more.

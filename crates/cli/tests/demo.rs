@@ -150,3 +150,19 @@ fn wrong_arguments_are_refused_with_what_to_do() {
         assert!(errors.contains(expected), "{arguments:?}: {errors}");
     }
 }
+
+#[cfg(feature = "kafka")]
+#[test]
+fn words_go_from_topic_to_topic_exactly_once() {
+    use dstreams_test_servers::{Kafka, KafkaError};
+    if let Err(KafkaError::NotInstalled(what)) = Kafka::start() {
+        assert!(std::env::var_os("CI").is_none(), "{what}");
+        eprintln!("words_go_from_topic_to_topic_exactly_once was not run: {what}");
+        return;
+    }
+    let arguments =
+        ["--kafka", "--interval", "300ms", "--batches", "4", "--master", "local[2]", "--rate", "1000"];
+    let (output, errors, status) = Demo::start(&arguments).finish();
+    assert!(status.success(), "{output}{errors}");
+    assert!(output.contains("lag") && output.contains("all of them, each once"), "{output}");
+}

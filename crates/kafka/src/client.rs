@@ -43,6 +43,11 @@ impl Events {
 impl ClientContext for Events {
     fn log(&self, level: RDKafkaLogLevel, facility: &str, line: &str) {
         let line = self.params.scrub(line);
+        // Consumers and producers are made from the same properties, and each says that the others mean nothing to it.
+        if facility == "CONFWARN" && line.contains("property and will be ignored") {
+            tracing::debug!(facility, "librdkafka: {line}");
+            return;
+        }
         match level {
             RDKafkaLogLevel::Emerg
             | RDKafkaLogLevel::Alert

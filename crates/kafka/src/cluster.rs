@@ -8,12 +8,16 @@ use std::{
     time::Duration,
 };
 
-use dstreams_streaming::Text;
+use dstreams_streaming::{
+    Text,
+    clock::{Clock as _, SystemClock},
+};
 use dstreams_wal::fault;
 use rdkafka::{
     Offset, TopicPartitionList,
     consumer::{BaseConsumer, CommitMode, Consumer as _, ConsumerContext},
     metadata::Metadata,
+    types::RDKafkaErrorCode,
 };
 
 use crate::{
@@ -26,6 +30,23 @@ use crate::{
 
 /// Up to so many topics are asked for one by one; for more, all topics of the cluster at once.
 const FEW: usize = 8;
+
+/// Errors that the client library goes on after by itself, such as that of a topic that was made a moment ago.
+pub(crate) fn is_passing(code: RDKafkaErrorCode) -> bool {
+    matches!(
+        code,
+        RDKafkaErrorCode::BrokerTransportFailure
+            | RDKafkaErrorCode::AllBrokersDown
+            | RDKafkaErrorCode::OperationTimedOut
+            | RDKafkaErrorCode::LeaderNotAvailable
+            | RDKafkaErrorCode::NotLeaderForPartition
+            | RDKafkaErrorCode::FencedLeaderEpoch
+            | RDKafkaErrorCode::UnknownLeaderEpoch
+            | RDKafkaErrorCode::UnknownTopicOrPartition
+            | RDKafkaErrorCode::UnknownTopic
+            | RDKafkaErrorCode::UnknownPartition
+    )
+}
 
 /// How long is waited before the same is asked again.
 const PAUSE: Duration = Duration::from_millis(50);
@@ -57,6 +78,27 @@ impl Cluster {
     /// As this, but gives up sooner.
     pub(crate) fn within(&self, timeout: Duration) -> Self {
         Self { timeout: timeout.min(self.timeout), ..self.clone() }
+    }
+
+    /// Asks again and again while brokers or partitions are not known yet; nothing after `patience`.
+    pub(crate) fn when_known<R>(
+        &self,
+        patience: Duration,
+        ask: impl Fn(&Self) -> Result<Option<R>>,
+    ) -> Result<Option<R>> {
+        let end = SystemClock.now() + patience.into();
+        loop {
+            match ask(self) {
+                Ok(Some(answer)) => return Ok(Some(answer)),
+                Ok(None) => {}
+                Err(Error::Request { code, .. }) if is_passing(code) => {}
+                Err(error) => return Err(error),
+            }
+            if SystemClock.now() > end {
+                return Ok(None);
+            }
+            self.pause();
+        }
     }
 
     /// Lets a moment pass, and takes in what the client says meanwhile.
@@ -169,7 +211,7 @@ impl Cluster {
                 ends.extend(found);
                 ends
             }
-            StartAt::Stored(lookup) => lookup()
+            StartAt::Stored(lookup) => lookup(partitions)
                 .map_err(|error| Error::Range(format!("the store does not say where to start: {error}")))?,
         };
         positions.retain(|partition, _| partitions.contains(partition));

@@ -73,6 +73,14 @@ pub enum Error {
         /// What the client library said last, if it did.
         reason: String,
     },
+    /// A record was not taken by the brokers.
+    #[error("a record was not written to topic {topic}: {code}")]
+    Delivery {
+        /// The topic.
+        topic: String,
+        /// What the client library says.
+        code: RDKafkaErrorCode,
+    },
     /// A partition cannot be read.
     #[error("cannot read {partition} at offset {offset}: {code}")]
     Read {

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-//! Apache Kafka as a source of discretized streams: each batch reads offset ranges that were fixed and logged before.
+//! Apache Kafka as a source of discretized streams, whose batches read offset ranges that were fixed and logged before,
+//! and as a sink that takes each partition of a batch once.
 #![deny(unsafe_code)]
 
+mod admin;
 mod claims;
 mod client;
 mod cluster;
@@ -9,6 +11,7 @@ mod commits;
 mod error;
 mod limits;
 mod native;
+mod offset_store;
 mod outstanding;
 mod pace;
 mod params;
@@ -22,6 +25,7 @@ mod reading;
 mod receiver;
 mod record;
 mod settings;
+mod sink;
 mod source;
 mod stream;
 mod subscription;
@@ -32,12 +36,15 @@ mod support;
 #[cfg(test)]
 extern crate self as dstreams_kafka;
 
+pub use admin::Admin;
 pub use commits::CommitOutcome;
 pub use error::Error;
+pub use offset_store::{FileOffsets, GroupOffsets, OffsetStore, ResultOffsets};
 pub use params::Params;
 pub use ranges::{OffsetRange, ParseOffsetRangeError, TopicPartition};
 pub use rdd::{KafkaRdd, create_rdd};
 pub use receiver::receiver_stream;
 pub use record::{Header, Headers, Record};
+pub use sink::{KafkaSink, KafkaTransaction, ProducerRecord, Sender};
 pub use stream::{KafkaStream, direct_stream};
 pub use subscription::{Consumer, PartitionRate, StartAt};

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-//! `Params`: the properties of a consumer by their usual names, Java's included, with the secrets kept out of sight.
+//! `Params`: the properties of a client by their usual names, Java's included, with the secrets kept out of sight.
 
 use std::{collections::BTreeMap, fmt};
 
@@ -7,7 +7,7 @@ use rdkafka::config::{ClientConfig, RDKafkaLogLevel};
 
 use crate::error::{Error, Result};
 
-/// Properties of a consumer, such as `bootstrap.servers` and `group.id`: those of librdkafka, and those names of the
+/// Properties of a consumer or a producer, such as `bootstrap.servers` and `group.id`: those of librdkafka, and those names of the
 /// Java client that mean the same.
 ///
 /// What is secret (passwords, keys, tokens) is not shown by `Debug`, and not in logs, errors and checkpoints.
@@ -33,18 +33,26 @@ enum Java {
     Refused(&'static str),
 }
 
-const IN_PROGRAM: &str = "records are decoded in the program";
+const IN_PROGRAM: &str = "records are decoded and encoded in the program";
 const NO_STORES: &str = "Java key stores cannot be read: convert it to PEM and set ssl.ca.location, ssl.certificate.location and ssl.key.location";
 
 const JAVA: &[(&str, Java)] = &[
+    ("buffer.memory", Java::Ignored("queue.buffering.max.kbytes limits the memory of a producer")),
     ("default.api.timeout.ms", Java::Ignored("dstreams.kafka.requestTimeout says how long requests wait")),
     ("exclude.internal.topics", Java::Ignored("a pattern never matches internal topics")),
     ("fetch.max.wait.ms", Java::Is("fetch.wait.max.ms")),
     ("interceptor.classes", Java::Ignored("there are no Java classes")),
     ("key.deserializer", Java::Ignored(IN_PROGRAM)),
+    ("key.serializer", Java::Ignored(IN_PROGRAM)),
+    ("max.block.ms", Java::Ignored("a task waits until there is room")),
     ("max.poll.records", Java::Ignored("a batch takes offset ranges")),
+    ("max.request.size", Java::Is("message.max.bytes")),
     ("metric.reporters", Java::Ignored("there are no Java classes")),
     ("partition.assignor", Java::Ignored("partitions are assigned by the stream")),
+    (
+        "partitioner.class",
+        Java::Refused("there are no Java classes; set partitioner, or the partition of each record"),
+    ),
     ("receive.buffer.bytes", Java::Is("socket.receive.buffer.bytes")),
     ("request.timeout.ms", Java::Is("socket.timeout.ms")),
     ("send.buffer.bytes", Java::Is("socket.send.buffer.bytes")),
@@ -58,6 +66,7 @@ const JAVA: &[(&str, Java)] = &[
     ("ssl.truststore.password", Java::Refused(NO_STORES)),
     ("ssl.truststore.type", Java::Refused(NO_STORES)),
     ("value.deserializer", Java::Ignored(IN_PROGRAM)),
+    ("value.serializer", Java::Ignored(IN_PROGRAM)),
 ];
 
 /// Where a stream starts that has neither a stored position nor a committed one, or whose position is gone.
@@ -85,6 +94,13 @@ impl Params {
     #[must_use]
     pub fn group(self, id: impl Into<String>) -> Self {
         self.set("group.id", id)
+    }
+
+    /// Takes a property back.
+    #[must_use]
+    pub(crate) fn without(mut self, name: &str) -> Self {
+        self.properties.remove(name);
+        self
     }
 
     /// The value of a property, as it was set.
@@ -142,7 +158,7 @@ fn is_secret(name: &str) -> bool {
         .any(|part| name.contains(part))
 }
 
-fn property(name: &str, problem: &str) -> Error {
+pub(crate) fn property(name: &str, problem: &str) -> Error {
     Error::Property { name: name.to_owned(), problem: problem.to_owned() }
 }
 

@@ -3,7 +3,7 @@
 
 use std::{fmt, ops::Range, str::Utf8Error, sync::Arc};
 
-use dstreams_streaming::{Text, Time};
+use dstreams_streaming::{Payload, Text, Time};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::ranges::TopicPartition;
@@ -155,6 +155,17 @@ impl Bytes {
             Self::Text(text) => text.as_bytes(),
             Self::Other(bytes) => bytes,
         }
+    }
+}
+
+impl Payload for Record {
+    /// The value; empty if there is none.
+    fn payload(&self) -> &[u8] {
+        self.value().unwrap_or_default()
+    }
+
+    fn origin(&self) -> Option<String> {
+        Some(format!("topic {}, partition {}, offset {}", self.topic(), self.partition(), self.offset()))
     }
 }
 

@@ -14,6 +14,7 @@ use crate::{
     commits::{Callback, Commits},
     error::Error,
     limits::Known,
+    offset_store::OffsetStore,
     outstanding::Outstanding,
     params::{Params, Reset},
     plan::Plan,
@@ -32,6 +33,7 @@ pub(crate) struct DirectSource {
     context: SourceContext,
     rate: RateHandle,
     readers: Arc<Readers>,
+    store: Option<Arc<dyn OffsetStore>>,
     commits: Commits,
     outstanding: Mutex<Outstanding>,
     /// Made when it is needed first; apart from the planner, which may wait for brokers.
@@ -42,6 +44,7 @@ pub(crate) struct DirectSource {
 impl DirectSource {
     pub(crate) fn new(context: &SourceContext, consumer: Consumer, params: Params, reset: Reset) -> Self {
         let settings = Settings::new(context.config(), context.batch_interval());
+        let store = consumer.store.clone();
         let planner = Planner::new(consumer, reset, settings.clone());
         Self {
             readers: Arc::new(Readers::new(params.clone(), settings.reading.clone())),
@@ -49,6 +52,7 @@ impl DirectSource {
             rate: context.rate(),
             params,
             settings,
+            store,
             commits: Commits::default(),
             outstanding: Mutex::default(),
             cluster: Mutex::new(None),
@@ -180,6 +184,11 @@ impl Source for DirectSource {
 
     fn completed(&self, time: Time) {
         let offsets = self.outstanding.lock().completed(time);
+        if let Some(store) = self.store.as_ref().filter(|_| !offsets.is_empty())
+            && let Err(error) = store.save(&offsets)
+        {
+            tracing::warn!(store = store.name(), %error, "positions are not stored; they go with those of a later batch");
+        }
         if !self.settings.commit || self.params.get("group.id").is_none() || offsets.is_empty() {
             return;
         }

@@ -1,18 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0
 //! `Consumer`: which partitions a stream reads, and where it starts.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use dstreams_streaming::{BoxError, Text, Time};
 use regex::Regex;
 
 use crate::{
     error::{Error, Result},
+    offset_store::OffsetStore,
     ranges::TopicPartition,
 };
 
 /// Looks up where a stream goes on, in whatever place keeps it.
-type Lookup = Arc<dyn Fn() -> Result<BTreeMap<TopicPartition, i64>, BoxError> + Send + Sync>;
+type Lookup =
+    Arc<dyn Fn(&BTreeSet<TopicPartition>) -> Result<BTreeMap<TopicPartition, i64>, BoxError> + Send + Sync>;
 
 /// What a stream reads: topics, those that a pattern matches, or single partitions; and where it starts when there is no
 /// stored position of an earlier run.
@@ -28,6 +33,7 @@ type Lookup = Arc<dyn Fn() -> Result<BTreeMap<TopicPartition, i64>, BoxError> + 
 pub struct Consumer {
     pub(crate) selection: Selection,
     pub(crate) start: StartAt,
+    pub(crate) store: Option<Arc<dyn OffsetStore>>,
     pub(crate) rates: Option<Rates>,
 }
 
@@ -87,7 +93,7 @@ impl Consumer {
     }
 
     fn new(selection: Selection) -> Self {
-        Self { selection, start: StartAt::Committed, rates: None }
+        Self { selection, start: StartAt::Committed, store: None, rates: None }
     }
 
     /// Starts at these offsets.
@@ -109,7 +115,21 @@ impl Consumer {
         self,
         lookup: impl Fn() -> Result<BTreeMap<TopicPartition, i64>, BoxError> + Send + Sync + 'static,
     ) -> Self {
-        self.start_at(StartAt::Stored(Arc::new(lookup)))
+        self.start_at(StartAt::Stored(Arc::new(move |_partitions| lookup())))
+    }
+
+    /// Starts where `store` says, and tells it the positions of each batch that is complete.
+    ///
+    /// ```
+    /// use dstreams_kafka::{Consumer, FileOffsets};
+    /// let lines = Consumer::subscribe(["lines"]).from_offset_store(FileOffsets::new("/var/lib/words/offsets"));
+    /// ```
+    #[must_use]
+    pub fn from_offset_store(self, store: impl OffsetStore) -> Self {
+        let store: Arc<dyn OffsetStore> = Arc::new(store);
+        let lookup = Arc::clone(&store);
+        let start = StartAt::Stored(Arc::new(move |partitions| lookup.load(partitions)));
+        Self { store: Some(store), ..self.start_at(start) }
     }
 
     /// Gives each partition limits of its own.

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! The table of what has been committed. It lies in the database that it speaks of, so that one transaction covers both.
 
-use dstreams_streaming::{BatchIdentity, Committed, Duration, PartitionIdentity};
+use dstreams_streaming::{BatchIdentity, Committed, CommittedPositions, Duration, PartitionIdentity, Time};
 use postgres::{Client, Error};
 
 /// Two connections that create a table at the same moment would fail, so they take turns.
@@ -45,6 +45,37 @@ pub(crate) fn of_batch(client: &mut Client, batch: &BatchIdentity) -> Result<Com
         committed.partitions = count(row.get(1));
     }
     Ok(committed)
+}
+
+/// The latest batches of an output, the latest first.
+pub(crate) fn latest(
+    client: &mut Client,
+    application: &str,
+    output: &str,
+    limit: usize,
+) -> Result<Vec<CommittedPositions>, Error> {
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    let rows = client.query(
+        "SELECT batch_ms, partition, partitions, positions FROM dstreams_commits
+         WHERE application = $1 AND output = $2 AND batch_ms IN (
+             SELECT DISTINCT batch_ms FROM dstreams_commits
+             WHERE application = $1 AND output = $2 ORDER BY batch_ms DESC LIMIT $3)
+         ORDER BY batch_ms DESC",
+        &[&application, &output, &limit],
+    )?;
+    let mut latest = Vec::<CommittedPositions>::new();
+    for row in rows {
+        let batch_time = Time::from_millis(row.get(0));
+        if latest.last().is_none_or(|batch| batch.batch_time != batch_time) {
+            let positions = row.get(3);
+            latest.push(CommittedPositions { batch_time, committed: Committed::nothing(), positions });
+        }
+        if let Some(batch) = latest.last_mut() {
+            batch.committed.done.insert(count(row.get(1)));
+            batch.committed.partitions = count(row.get(2));
+        }
+    }
+    Ok(latest)
 }
 
 /// Notes that a partition is there; false when it was already, or when the batch is there in other partitions. Waits for

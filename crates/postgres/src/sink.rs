@@ -9,8 +9,8 @@ use std::{
 };
 
 use dstreams_streaming::{
-    Batch, BatchIdentity, Begin, BoxError, Committed, ConnectionPool, Duration, PartitionIdentity,
-    PartitionRecords, PooledConnection, Sink, SinkError, SinkTransaction, time::minutes,
+    Batch, BatchIdentity, Begin, BoxError, Committed, CommittedPositions, ConnectionPool, Duration, History,
+    PartitionIdentity, PartitionRecords, PooledConnection, Sink, SinkError, SinkTransaction, time::minutes,
 };
 use dstreams_wal::fault;
 use postgres::{Client, Config, NoTls, config::Host};
@@ -286,6 +286,26 @@ impl<T: 'static> Sink<T> for PostgresSink<T> {
             partition: partition.clone(),
             write: Arc::clone(&self.write),
         }))
+    }
+}
+
+impl<T: 'static> History for PostgresSink<T> {
+    fn history_of(&self) -> String {
+        self.name()
+    }
+
+    fn latest(
+        &self,
+        application: &str,
+        output: &str,
+        limit: usize,
+    ) -> Result<Vec<CommittedPositions>, SinkError> {
+        let mut connection = self.options.pool.get().map_err(sink_error)?;
+        let latest = commits::latest(&mut connection, application, output, limit);
+        latest.map_err(|error| {
+            connection.discard();
+            sink_error(error)
+        })
     }
 }
 

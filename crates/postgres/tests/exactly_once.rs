@@ -9,7 +9,9 @@ use dstreams_postgres::{
     postgres::{Client, Error, NoTls},
 };
 use dstreams_rdd::RddOptions;
-use dstreams_streaming::{Config, RddContext, Result, Time, testing::TestContext, time::seconds};
+use dstreams_streaming::{
+    Config, History as _, RddContext, Result, Time, testing::TestContext, time::seconds,
+};
 use dstreams_test_servers::Postgres;
 use dstreams_wal::fault::{self, Fault};
 
@@ -223,4 +225,22 @@ fn a_process_that_ends_at_any_step_loses_and_doubles_nothing() {
             assert_eq!(totals(&url), expected(), "{database}");
         }
     }
+}
+
+#[test]
+fn the_latest_batches_are_told_with_what_they_are_made_of()
+-> std::result::Result<(), dstreams_streaming::BoxError> {
+    let Some(server) = Postgres::start_or_skip("the_latest_batches_are_told") else { return Ok(()) };
+    let url = server.url("postgres");
+    run(totals_sink(&url))?;
+    let latest = totals_sink(&url).latest("test", "totals", 1)?;
+    assert_eq!(latest.len(), 1);
+    assert_eq!(latest[0].batch_time.as_millis(), 2000);
+    assert!(latest[0].committed.is_complete() && latest[0].positions.contains("records"));
+    client(&url).execute("DELETE FROM dstreams_commits WHERE batch_ms = 1000 AND partition = 0", &[])?;
+    let latest = totals_sink(&url).latest("test", "totals", 9)?;
+    let complete: Vec<_> = latest.iter().map(|batch| batch.committed.is_complete()).collect();
+    assert_eq!(complete, [true, false]);
+    assert_eq!(totals_sink(&url).latest("test", "others", 9)?, []);
+    Ok(())
 }

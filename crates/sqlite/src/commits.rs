@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! The table of what has been committed. It lies in the database that it speaks of, so that one transaction covers both.
 
-use dstreams_streaming::{BatchIdentity, Committed, Duration, PartitionIdentity};
+use dstreams_streaming::{BatchIdentity, Committed, CommittedPositions, Duration, PartitionIdentity, Time};
 use rusqlite::{Connection, OptionalExtension as _, Result, params};
 
 const TABLE: &str = "
@@ -36,6 +36,36 @@ pub(crate) fn of_batch(connection: &Connection, batch: &BatchIdentity) -> Result
         committed.partitions = row.get(1)?;
     }
     Ok(committed)
+}
+
+/// The latest batches of an output, the latest first.
+pub(crate) fn latest(
+    connection: &Connection,
+    application: &str,
+    output: &str,
+    limit: usize,
+) -> Result<Vec<CommittedPositions>> {
+    let mut query = connection.prepare_cached(
+        "SELECT batch_ms, partition, partitions, positions FROM dstreams_commits
+         WHERE application = ?1 AND output = ?2 AND batch_ms IN (
+             SELECT DISTINCT batch_ms FROM dstreams_commits
+             WHERE application = ?1 AND output = ?2 ORDER BY batch_ms DESC LIMIT ?3)
+         ORDER BY batch_ms DESC",
+    )?;
+    let mut latest = Vec::<CommittedPositions>::new();
+    let mut rows = query.query(params![application, output, limit])?;
+    while let Some(row) = rows.next()? {
+        let batch_time = Time::from_millis(row.get(0)?);
+        if latest.last().is_none_or(|batch| batch.batch_time != batch_time) {
+            let positions = row.get(3)?;
+            latest.push(CommittedPositions { batch_time, committed: Committed::nothing(), positions });
+        }
+        if let Some(batch) = latest.last_mut() {
+            batch.committed.done.insert(row.get(1)?);
+            batch.committed.partitions = row.get(2)?;
+        }
+    }
+    Ok(latest)
 }
 
 pub(crate) fn has(connection: &Connection, partition: &PartitionIdentity) -> Result<bool> {

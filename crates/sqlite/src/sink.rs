@@ -8,8 +8,8 @@ use std::{
 };
 
 use dstreams_streaming::{
-    Batch, BatchIdentity, Begin, BoxError, Committed, ConnectionPool, Duration, PartitionIdentity,
-    PartitionRecords, PooledConnection, Sink, SinkError, SinkTransaction,
+    Batch, BatchIdentity, Begin, BoxError, Committed, CommittedPositions, ConnectionPool, Duration, History,
+    PartitionIdentity, PartitionRecords, PooledConnection, Sink, SinkError, SinkTransaction,
     time::{minutes, seconds},
 };
 use dstreams_wal::fault;
@@ -195,6 +195,22 @@ impl<T: 'static> Sink<T> for SqliteSink<T> {
             partition: partition.clone(),
             write: Arc::clone(&self.write),
         }))
+    }
+}
+
+impl<T: 'static> History for SqliteSink<T> {
+    fn history_of(&self) -> String {
+        self.name()
+    }
+
+    fn latest(
+        &self,
+        application: &str,
+        output: &str,
+        limit: usize,
+    ) -> Result<Vec<CommittedPositions>, SinkError> {
+        let connection = self.options.pool.get().map_err(sink_error)?;
+        commits::latest(&connection, application, output, limit).map_err(sink_error)
     }
 }
 

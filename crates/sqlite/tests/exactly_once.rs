@@ -6,7 +6,7 @@ use std::{fs, path::Path};
 
 use dstreams_sqlite::{SqliteSink, rusqlite::Connection};
 use dstreams_streaming::{
-    Config, Error, RddContext, Result, Time,
+    Config, Error, History as _, RddContext, Result, Time,
     testing::TestContext,
     time::{milliseconds, seconds},
 };
@@ -223,4 +223,23 @@ fn a_process_that_ends_at_any_step_loses_and_doubles_nothing() {
             assert_eq!(totals(&database), expected(), "{step} {nth}");
         }
     }
+}
+
+#[test]
+fn the_latest_batches_are_told_with_what_they_are_made_of()
+-> std::result::Result<(), dstreams_streaming::BoxError> {
+    let directory = tempfile::tempdir()?;
+    let database = directory.path().join("results.db");
+    run(totals_sink(&database))?;
+    let latest = totals_sink(&database).latest("test", "totals", 1)?;
+    assert_eq!(latest.len(), 1);
+    assert_eq!(latest[0].batch_time.as_millis(), 2000);
+    assert!(latest[0].committed.is_complete() && latest[0].positions.contains("records"));
+    let delete = "DELETE FROM dstreams_commits WHERE batch_ms = 1000 AND partition = 0";
+    Connection::open(&database)?.execute(delete, [])?;
+    let latest = totals_sink(&database).latest("test", "totals", 9)?;
+    let complete: Vec<_> = latest.iter().map(|batch| batch.committed.is_complete()).collect();
+    assert_eq!(complete, [true, false]);
+    assert_eq!(totals_sink(&database).latest("test", "others", 9)?, []);
+    Ok(())
 }

@@ -38,10 +38,11 @@ pub use event::StreamingListener;
 pub use input::{Batch, BatchInput, InputInfo, StreamId};
 pub use operator::{KeyUpdates, MapWithStateStream, ReducedWindowOptions, StateOptions, StateSpec};
 pub use output::{
-    BatchIdentity, Begin, Committed, CommittedBatch, CommittedFile, ConnectionPool, DeadLetter, DeadLetters,
-    FileSink, FileTransaction, LetterFilter, OutputHandle, PartitionIdentity, PartitionRecords, PoolError,
-    PooledConnection, Rejected, Rejection, ReplayError, ReplayTarget, Replayed, Sink, SinkError,
-    SinkTransaction, committed_files, read_committed,
+    BatchIdentity, Begin, Committed, CommittedBatch, CommittedFile, CommittedPositions, ConnectionPool,
+    DeadLetter, DeadLetters, DecodeError, FileSink, FileTransaction, Format, History, LetterFilter,
+    OutputHandle, PartitionIdentity, PartitionRecords, Payload, PoolError, PooledConnection, Rejected,
+    Rejection, ReplayError, ReplayTarget, Replayed, Sink, SinkError, SinkTransaction, committed_files,
+    read_committed,
 };
 pub use source::{
     BinaryRecords, FileContent, FileFault, FileProblem, FileReader, FileStreamOptions, QueueTake, RddQueue,

@@ -9,6 +9,7 @@ mod kafka;
 mod ports;
 mod postgres;
 mod s3;
+mod schema_registry;
 
 pub use chromium::{BrowserError, Chromium};
 pub use ganglia::Gmond;
@@ -16,3 +17,4 @@ pub use graphite::Carbon;
 pub use kafka::{KAFKA_VARIABLE, Kafka, KafkaDaemon, KafkaError, KafkaStatus};
 pub use postgres::{Postgres, StartError};
 pub use s3::S3;
+pub use schema_registry::SchemaRegistryServer;

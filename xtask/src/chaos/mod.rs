@@ -6,6 +6,7 @@ mod cases;
 mod compare;
 mod dice;
 mod feed;
+mod kafka;
 mod kills;
 mod points;
 mod program;
@@ -50,6 +51,9 @@ pub(crate) struct Options {
     /// With --cases: only those whose name begins with this
     #[arg(long, value_name = "NAME", requires = "cases", default_value = "")]
     case: String,
+    /// Have so many records go from Kafka to Kafka and PostgreSQL while the program and the broker are killed
+    #[arg(long, value_name = "RECORDS", num_args = 0..=1, require_equals = true, default_missing_value = "100000")]
+    kafka: Option<u64>,
     /// Length of a batch in milliseconds
     #[arg(long, value_name = "MS")]
     interval: Option<u64>,
@@ -72,6 +76,9 @@ const HOME: &str = "target/chaos";
 
 /// Does what the options say: ten kills if they say nothing.
 pub(crate) fn run(root: &Path, options: &Options) -> Result<()> {
+    if let Some(records) = options.kafka {
+        return kafka::run(root, &kafka::Plan::new(records, options));
+    }
     let mut arena = Arena::open(root, options.program.as_deref())?;
     arena.store.clone_from(&options.store);
     if options.checkpoint == "s3" {
@@ -89,7 +96,7 @@ pub(crate) fn run(root: &Path, options: &Options) -> Result<()> {
     Ok(())
 }
 
-/// The step of `cargo xtask test`: ten kills, the fault points, the cases.
+/// The step of `cargo xtask test`: ten kills, the fault points, the cases, and a short run with Kafka.
 pub(crate) fn check(root: &Path) -> Result<()> {
     let mut arena = Arena::open(root, None)?;
     let options = Options {
@@ -99,6 +106,7 @@ pub(crate) fn check(root: &Path) -> Result<()> {
         point: String::new(),
         cases: false,
         case: String::new(),
+        kafka: None,
         interval: None,
         store: "memory".to_owned(),
         checkpoint: "local".to_owned(),
@@ -112,6 +120,7 @@ pub(crate) fn check(root: &Path) -> Result<()> {
     points::run(&arena, "state_db", false)?;
     "memory".clone_into(&mut arena.store);
     cases::run(&mut arena, "", false)?;
+    kafka::run(root, &kafka::Plan::short())?;
     arena.s3 = match S3::start() {
         Ok(server) => Some(server),
         Err(error @ StartError::NoMoto(_)) if std::env::var_os("CI").is_none() => {
@@ -136,7 +145,8 @@ struct Arena {
 
 impl Arena {
     fn open(root: &Path, program: Option<&Path>) -> Result<Self> {
-        let program = program.map_or_else(|| program::build(root), |built| Ok(built.to_owned()))?;
+        let program =
+            program.map_or_else(|| program::build(root, "chaos-pipeline"), |built| Ok(built.to_owned()))?;
         // Two runs at the same time do not meet.
         let home = root.join(HOME).join(std::process::id().to_string());
         let postgres = match Postgres::start() {

@@ -42,16 +42,16 @@ pub(super) struct Life {
     pub(super) log: PathBuf,
 }
 
-/// Builds the program; returns where it is.
-pub(super) fn build(root: &Path) -> Result<PathBuf> {
+/// Builds a program under test; returns where it is.
+pub(super) fn build(root: &Path, name: &str) -> Result<PathBuf> {
     let mut command = Command::new(env!("CARGO"));
-    command.current_dir(root).args(["build", "--quiet", "--package", "xtask", "--bin", "chaos-pipeline"]);
+    command.current_dir(root).args(["build", "--quiet", "--package", "xtask", "--bin", name]);
     if !command.status()?.success() {
         return Err("the program under test cannot be built".into());
     }
     let here = std::env::current_exe()?;
     let dir = here.parent().ok_or("a program without a directory")?;
-    Ok(dir.join(format!("chaos-pipeline{}", std::env::consts::EXE_SUFFIX)))
+    Ok(dir.join(format!("{name}{}", std::env::consts::EXE_SUFFIX)))
 }
 
 impl Program {

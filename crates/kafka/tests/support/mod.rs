@@ -13,7 +13,8 @@ use rdkafka::{
     admin::{AdminClient, AdminOptions, NewPartitions, NewTopic, TopicReplication},
     client::DefaultClientContext,
     consumer::{BaseConsumer, CommitMode, Consumer as _},
-    message::{Header, OwnedHeaders},
+    error::KafkaError,
+    message::{Header, Message as _, OwnedHeaders},
     producer::{BaseRecord, DefaultProducerContext, Producer as _, ThreadedProducer},
 };
 
@@ -232,4 +233,46 @@ pub(crate) fn interval() -> dstreams_streaming::Duration {
 /// The value of a record as a string.
 pub(crate) fn value(record: &Record) -> String {
     record.value_text().expect("a value that is text").to_string()
+}
+
+/// A record that was read from a topic.
+#[derive(Debug, Clone)]
+pub(crate) struct Seen {
+    pub(crate) partition: i32,
+    pub(crate) key: Option<Vec<u8>>,
+    pub(crate) value: String,
+}
+
+impl Broker {
+    /// All records of a topic, partition by partition, as far as readers of this isolation may see them.
+    pub(crate) fn read(&self, topic: &str, partitions: i32, isolation: &str) -> Vec<Seen> {
+        let mut config = ClientConfig::new();
+        config
+            .set("bootstrap.servers", &self.address)
+            .set("group.id", "reader")
+            .set("isolation.level", isolation);
+        config
+            .set("enable.auto.commit", "false")
+            .set("enable.partition.eof", "true")
+            .set("fetch.wait.max.ms", "10");
+        let consumer: BaseConsumer = config.create().expect("a consumer");
+        let mut list = rdkafka::TopicPartitionList::new();
+        for partition in 0..partitions {
+            list.add_partition_offset(topic, partition, rdkafka::Offset::Beginning).expect("a partition");
+        }
+        consumer.assign(&list).expect("partitions");
+        let (mut seen, mut ended) = (Vec::new(), 0);
+        while ended < partitions {
+            match consumer.poll(PATIENCE).expect("the end of each partition is told") {
+                Ok(message) => seen.push(Seen {
+                    partition: message.partition(),
+                    key: message.key().map(<[u8]>::to_vec),
+                    value: String::from_utf8_lossy(message.payload().unwrap_or_default()).into_owned(),
+                }),
+                Err(KafkaError::PartitionEOF(_)) => ended += 1,
+                Err(error) => panic!("{topic} cannot be read: {error}"),
+            }
+        }
+        seen
+    }
 }

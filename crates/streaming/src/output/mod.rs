@@ -14,15 +14,16 @@ mod save;
 mod sink;
 
 pub use dead_letter::{
-    DeadLetter, DeadLetters, LetterFilter, Rejected, Rejection, ReplayError, ReplayTarget, Replayed,
+    DeadLetter, DeadLetters, DecodeError, Format, LetterFilter, Payload, Rejected, Rejection, ReplayError,
+    ReplayTarget, Replayed,
 };
 pub use handle::OutputHandle;
 pub use identity::{BatchIdentity, PartitionIdentity};
 pub use partition::PartitionRecords;
 pub use pool::{ConnectionPool, PoolError, PooledConnection};
 pub use sink::{
-    Begin, Committed, CommittedBatch, CommittedFile, FileSink, FileTransaction, Sink, SinkError,
-    SinkTransaction, committed_files, read_committed,
+    Begin, Committed, CommittedBatch, CommittedFile, CommittedPositions, FileSink, FileTransaction, History,
+    Sink, SinkError, SinkTransaction, committed_files, read_committed,
 };
 
 use std::{panic::Location, sync::Arc};

@@ -117,7 +117,7 @@ impl Generator {
 fn send_lines(connection: TcpStream, rate: u64, stopping: &StopFlag) -> io::Result<u64> {
     let clock = SystemClock;
     let mut writer = BufWriter::with_capacity(1 << 16, connection);
-    let mut random = Random(0x9e37_79b9_7f4a_7c15);
+    let mut random = Random(SEED);
     let mut line = String::new();
     let (started, mut sent) = (clock.now(), 0);
     while !stopping.is_raised() {
@@ -140,6 +140,31 @@ fn send_lines(connection: TcpStream, rate: u64, stopping: &StopFlag) -> io::Resu
     let _ = connection.read(&mut [0]);
     Ok(sent)
 }
+
+/// Lines of the same text as that of a generator, without their ends.
+#[cfg(feature = "kafka")]
+pub(crate) struct Lines {
+    random: Random,
+    line: String,
+}
+
+#[cfg(feature = "kafka")]
+impl Default for Lines {
+    fn default() -> Self {
+        Self { random: Random(SEED), line: String::new() }
+    }
+}
+
+#[cfg(feature = "kafka")]
+impl Lines {
+    pub(crate) fn next_line(&mut self) -> &str {
+        self.random.line(&mut self.line);
+        self.line.trim_end()
+    }
+}
+
+/// Where the numbers begin.
+const SEED: u64 = 0x9e37_79b9_7f4a_7c15;
 
 /// Xorshift: the same text in every run.
 struct Random(u64);

@@ -2,6 +2,8 @@
 //! `dstreams demo`: word count on a live stream, with a table of its batches.
 
 mod generator;
+#[cfg(feature = "kafka")]
+mod kafka;
 mod pipeline;
 mod source;
 mod table;
@@ -21,6 +23,9 @@ pub(crate) struct Options {
     /// generated text over a loopback socket if not given.
     #[arg(long)]
     source: Option<Source>,
+    /// Start an Apache Kafka, which takes Java, feed it with generated text, count from topic to topic, and show the lag.
+    #[arg(long, conflicts_with = "source")]
+    kafka: bool,
     /// Length of a batch, such as 500ms or 2s.
     #[arg(long, default_value = "1s")]
     interval: String,
@@ -41,11 +46,14 @@ pub(crate) struct Options {
 impl Options {
     /// A source of its own ends the demo by closing the connection, which is nothing to warn of.
     pub(crate) fn quiet_level(&self) -> Level {
-        if self.source.is_none() { Level::ERROR } else { Level::WARN }
+        if self.source.is_none() && !self.kafka { Level::ERROR } else { Level::WARN }
     }
 }
 
 pub(crate) fn run(options: &Options) -> Result<(), Box<dyn Error>> {
+    if options.kafka {
+        return with_kafka(options);
+    }
     let config = super::config(&[], &options.conf, &options.master, "dstreams-demo")?;
     let ssc = StreamingContext::new(config, options.interval.parse()?)?;
     let generator = match &options.source {
@@ -87,4 +95,14 @@ pub(crate) fn run(options: &Options) -> Result<(), Box<dyn Error>> {
         }
         _ => Ok(()),
     }
+}
+
+#[cfg(feature = "kafka")]
+fn with_kafka(options: &Options) -> Result<(), Box<dyn Error>> {
+    kafka::run(options)
+}
+
+#[cfg(not(feature = "kafka"))]
+fn with_kafka(_: &Options) -> Result<(), Box<dyn Error>> {
+    Err("this program was built without Kafka; build it with `cargo build --features kafka`".into())
 }

@@ -2,10 +2,12 @@
 //! Dead letters: records that a stream could not use, kept with the error and where they came from, to be replayed.
 
 mod count;
+mod decode;
 mod replay;
 mod store;
 mod stream;
 
+pub use decode::{DecodeError, Format, Payload};
 pub use replay::{LetterFilter, ReplayError, ReplayTarget, Replayed};
 pub use store::DeadLetters;
 pub use stream::{Rejected, Rejection};
@@ -22,6 +24,9 @@ pub struct DeadLetter {
     pub raw: Vec<u8>,
     /// What was wrong with it.
     pub error: String,
+    /// Where it came from, if its source tells: for a record of Kafka its topic, partition and offset.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub origin: Option<String>,
     /// The application that received it: `spark.app.name`.
     pub application: String,
     /// The stream that could not use it: its name, or the operator and its place in the program.
@@ -98,6 +103,7 @@ mod tests {
         let letter = |raw: &[u8]| DeadLetter {
             raw: raw.to_vec(),
             error: "no number".to_owned(),
+            origin: None,
             application: "app".to_owned(),
             stream: "parsed".to_owned(),
             batch_time: Time::from_millis(1_000),

@@ -4,6 +4,7 @@
 use std::{borrow::Cow, fmt, panic::Location, sync::Arc};
 
 use dstreams_rdd::Data;
+use serde::{Deserialize, Serialize};
 
 use super::{
     DeadLetter,
@@ -25,21 +26,28 @@ pub trait Rejection {
 
     /// What is wrong with it, in a line.
     fn reason(&self) -> String;
+
+    /// Where it comes from, if that is known: for a record of Kafka its topic, partition and offset.
+    fn origin(&self) -> Option<String> {
+        None
+    }
 }
 
 /// A record that could not be parsed, and why.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Rejected {
     /// The record.
     pub raw: Vec<u8>,
     /// What is wrong with it.
     pub error: String,
+    /// Where it comes from, if that is known.
+    pub origin: Option<String>,
 }
 
 impl Rejected {
     /// `raw`, rejected because of `error`.
     pub fn new(raw: impl AsRef<[u8]>, error: impl fmt::Display) -> Self {
-        Self { raw: raw.as_ref().to_vec(), error: error.to_string() }
+        Self { raw: raw.as_ref().to_vec(), error: error.to_string(), origin: None }
     }
 }
 
@@ -58,6 +66,10 @@ impl Rejection for Rejected {
 
     fn reason(&self) -> String {
         self.error.clone()
+    }
+
+    fn origin(&self) -> Option<String> {
+        self.origin.clone()
     }
 }
 
@@ -163,6 +175,7 @@ impl<T: Data, E: Data + Rejection> DStream<Result<T, E>> {
                     Some(DeadLetter {
                         raw: rejection.raw().into_owned(),
                         error: rejection.reason(),
+                        origin: rejection.origin(),
                         application: application.clone(),
                         stream: stream.clone(),
                         batch_time,

@@ -3,10 +3,12 @@
 
 mod error;
 mod files;
+mod history;
 mod write;
 
 pub use error::SinkError;
 pub use files::{CommittedFile, FileSink, FileTransaction, committed_files, read_committed};
+pub use history::{CommittedPositions, History};
 
 use std::{collections::BTreeSet, sync::Arc};
 

@@ -1,0 +1,178 @@
+// SPDX-License-Identifier: Apache-2.0
+//! `SchemaRegistry`: asks a registry of schemas over HTTP, once for each schema.
+
+use std::{collections::HashMap, fmt, sync::Arc, time::Duration};
+
+use apache_avro::Schema;
+use parking_lot::Mutex;
+use serde::Deserialize;
+
+/// How long the registry may take to answer.
+const ANSWERED_WITHIN: Duration = Duration::from_secs(10);
+
+/// So many schemas are kept. No program has as many; numbers that are not schemas are not kept.
+const KEPT: usize = 10_000;
+
+const JSON: &str = "application/vnd.schemaregistry.v1+json";
+
+/// A registry of schemas with the interface of the one by Confluent, which others have too. Clones share what they know.
+///
+/// Only `http` is spoken; put a proxy in between where the network is not trusted.
+#[derive(Clone)]
+pub struct SchemaRegistry {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    url: String,
+    headers: Vec<(String, String)>,
+    agent: ureq::Agent,
+    schemas: Mutex<HashMap<u32, Arc<Schema>>>,
+    /// Numbers by subject and text.
+    registered: Mutex<HashMap<(String, String), u32>>,
+}
+
+/// Why the registry gave no schema.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RegistryError {
+    /// It cannot be reached, or cannot answer now.
+    #[error("the schema registry {url} does not answer: {problem}")]
+    Unavailable {
+        /// Where it is.
+        url: String,
+        /// What happened.
+        problem: String,
+    },
+    /// It says no.
+    #[error("the schema registry refuses: {status} {text}")]
+    Refused {
+        /// The status of HTTP.
+        status: u16,
+        /// What it says.
+        text: String,
+    },
+    /// What it gave cannot be used.
+    #[error("the schema registry gave no schema that can be used: {0}")]
+    Answer(String),
+}
+
+#[derive(Deserialize)]
+struct SchemaAnswer {
+    schema: String,
+    #[serde(rename = "schemaType", default)]
+    kind: Option<String>,
+    #[serde(default)]
+    references: Vec<serde_json::Value>,
+}
+
+#[derive(Deserialize)]
+struct IdAnswer {
+    id: u32,
+}
+
+impl SchemaRegistry {
+    /// The registry at a URL such as `http://registry:8081`. Nothing is asked before the first record.
+    pub fn new(url: impl Into<String>) -> Self {
+        Self::with(&url.into(), Vec::new())
+    }
+
+    fn with(url: &str, headers: Vec<(String, String)>) -> Self {
+        let config = ureq::Agent::config_builder();
+        let config = config.timeout_global(Some(ANSWERED_WITHIN)).http_status_as_error(false).build();
+        let shared = Shared {
+            url: url.trim_end_matches('/').to_owned(),
+            headers,
+            agent: config.into(),
+            schemas: Mutex::default(),
+            registered: Mutex::default(),
+        };
+        Self { shared: Arc::new(shared) }
+    }
+
+    /// Sends a header with each request, such as `Authorization`. Its value is never shown.
+    #[must_use]
+    pub fn header(self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        let mut headers = self.shared.headers.clone();
+        headers.push((name.into(), value.into()));
+        Self::with(&self.shared.url, headers)
+    }
+
+    /// The schema of a number.
+    pub(super) fn schema(&self, id: u32) -> Result<Arc<Schema>, RegistryError> {
+        if let Some(schema) = self.shared.schemas.lock().get(&id) {
+            return Ok(Arc::clone(schema));
+        }
+        let answer: SchemaAnswer = self.ask(&format!("schemas/ids/{id}"), None)?;
+        if let Some(kind) = answer.kind.filter(|kind| kind != "AVRO") {
+            return Err(RegistryError::Answer(format!("schema {id} is one of {kind} and not of Avro")));
+        }
+        if !answer.references.is_empty() {
+            return Err(RegistryError::Answer(format!(
+                "schema {id} refers to other schemas, which is not supported"
+            )));
+        }
+        let schema = Schema::parse_str(&answer.schema);
+        let schema = Arc::new(schema.map_err(|error| RegistryError::Answer(error.to_string()))?);
+        let mut schemas = self.shared.schemas.lock();
+        if schemas.len() >= KEPT {
+            schemas.clear();
+        }
+        schemas.insert(id, Arc::clone(&schema));
+        Ok(schema)
+    }
+
+    /// The number of a schema under a subject; the registry takes it in if it is new.
+    pub(super) fn register(&self, subject: &str, schema: &str) -> Result<u32, RegistryError> {
+        let key = (subject.to_owned(), schema.to_owned());
+        if let Some(id) = self.shared.registered.lock().get(&key) {
+            return Ok(*id);
+        }
+        let body = serde_json::json!({ "schema": schema }).to_string();
+        let IdAnswer { id } = self.ask(&format!("subjects/{subject}/versions"), Some(body))?;
+        let mut registered = self.shared.registered.lock();
+        if registered.len() >= KEPT {
+            registered.clear();
+        }
+        registered.insert(key, id);
+        Ok(id)
+    }
+
+    fn ask<A: for<'de> Deserialize<'de>>(
+        &self,
+        path: &str,
+        body: Option<String>,
+    ) -> Result<A, RegistryError> {
+        let Shared { url, headers, agent, .. } = &*self.shared;
+        let unavailable = |error: &dyn fmt::Display| RegistryError::Unavailable {
+            url: url.clone(),
+            problem: error.to_string(),
+        };
+        let place = format!("{url}/{path}");
+        let response = match body {
+            None => {
+                let request = agent.get(place).header("Accept", JSON);
+                headers.iter().fold(request, |request, (name, value)| request.header(name, value)).call()
+            }
+            Some(body) => {
+                let request = agent.post(place).header("Accept", JSON).header("Content-Type", JSON);
+                headers.iter().fold(request, |request, (name, value)| request.header(name, value)).send(body)
+            }
+        };
+        let mut response = response.map_err(|error| unavailable(&error))?;
+        let status = response.status().as_u16();
+        let text = response.body_mut().read_to_string().map_err(|error| unavailable(&error))?;
+        match status {
+            200..300 => serde_json::from_str(&text).map_err(|error| RegistryError::Answer(error.to_string())),
+            // It is too busy, or broken.
+            408 | 429 | 500.. => Err(unavailable(&format!("{status} {text}"))),
+            status => Err(RegistryError::Refused { status, text }),
+        }
+    }
+}
+
+impl fmt::Debug for SchemaRegistry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SchemaRegistry").field("url", &self.shared.url).finish_non_exhaustive()
+    }
+}
