@@ -118,6 +118,7 @@ impl Programs {
         let output = self.with_places(&mut command).output()?;
         let told = String::from_utf8_lossy(&output.stderr);
         let count = told.lines().find_map(|line| line.split_once("Collected : ")?.1.trim().parse().ok());
+        let count = count.filter(|_| output.status.success());
         count.ok_or_else(|| failure(workload, "valgrind", &output))
     }
 
