@@ -183,9 +183,6 @@ impl<K: Data, V: Data> Rdd<(K, V)> {
         if self.partitioner() == Some(&id) {
             return self.clone();
         }
-        if partitioner.partitions() == 1 && self.num_partitions() == 1 {
-            return self.narrow("partition_by", Some(id), |input, _, _| input);
-        }
         self.redistribute("partition_by", partitioner.partitions(), Some(id), move |_| {
             Box::new(ByKey::new(&partitioner))
         })

@@ -74,12 +74,9 @@ impl<K: Key> Chosen<K> {
         Self { id: partitioner.id(), partitions: partitioner.partitions(), partitioner: Some(partitioner) }
     }
 
-    /// The partitioner to shuffle an input with; none when the input is partitioned as wanted, which it always is if
-    /// there is only one partition to be in.
+    /// The partitioner to shuffle an input with; none when the input is partitioned as wanted.
     pub(crate) fn shuffle_for(&self, input: &Lineage) -> Option<&ArcPartitioner<K>> {
-        let is_placed =
-            input.partitioner() == Some(&self.id) || (self.partitions == 1 && input.partitions() == 1);
-        if is_placed { None } else { self.partitioner.as_ref() }
+        if input.partitioner() == Some(&self.id) { None } else { self.partitioner.as_ref() }
     }
 }
 

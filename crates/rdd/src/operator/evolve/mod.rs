@@ -20,7 +20,7 @@ use crate::{
     block::memory::Reservation,
     chunk::{AtRest, Borrowed, BoxChunks, Resting, for_each_chunk},
     error::{BoxError, TaskError},
-    lineage::Dependency,
+    lineage::{Dependency, Lineage},
     rdd::Rdd,
     record::{Key, Wire},
     scheduler::task::TaskContext,
@@ -66,13 +66,16 @@ impl<K: Key, S: Wire> Rdd<(K, S)> {
         let inputs: Vec<_> =
             [&**self.lineage()].into_iter().chain(changes.iter().map(|rdd| &**rdd.lineage())).collect();
         let chosen = options.into().choose(self.context(), &inputs);
+        // Who is in the one partition that there is need not be moved there. A shuffle would keep its outputs for a second
+        // reader, but here the result is what is kept.
+        let is_placed = |lineage: &Lineage| chosen.partitions == 1 && lineage.partitions() == 1;
         let before = match chosen.shuffle_for(self.lineage()) {
-            Some(partitioner) => self.partition_by(Arc::clone(partitioner)),
-            None => self.clone(),
+            Some(partitioner) if !is_placed(self.lineage()) => self.partition_by(Arc::clone(partitioner)),
+            _ => self.clone(),
         };
         let placed = |rdd: &Rdd<(K, V)>| match chosen.shuffle_for(rdd.lineage()) {
-            Some(partitioner) => rdd.partition_by(Arc::clone(partitioner)),
-            None => rdd.clone(),
+            Some(partitioner) if !is_placed(rdd.lineage()) => rdd.partition_by(Arc::clone(partitioner)),
+            _ => rdd.clone(),
         };
         let changes: Vec<_> = changes.iter().map(placed).collect();
         let lineages = [before.lineage()].into_iter().chain(changes.iter().map(Rdd::lineage));
