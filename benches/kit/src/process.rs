@@ -8,7 +8,7 @@ use std::fs;
 pub struct Memory {
     /// Now.
     pub resident: u64,
-    /// The most so far, or since [`forget_peak`].
+    /// The most so far, or since it was last forgotten.
     pub peak: u64,
 }
 
