@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use clap::{Args, Subcommand};
-use dstreams_test_servers::{KAFKA_VARIABLE, Kafka, KafkaDaemon, KafkaError};
+use dstreams_test_servers::{KAFKA_VARIABLE, Kafka, KafkaDaemon, StartError};
 
 use crate::Result;
 
@@ -51,7 +51,7 @@ pub(crate) fn for_tests() -> Result<Option<(Kafka, (&'static str, String))>> {
             let variable = (KAFKA_VARIABLE, kafka.address());
             Ok(Some((kafka, variable)))
         }
-        Err(error @ KafkaError::NotInstalled(_)) => {
+        Err(error @ StartError::NotInstalled(_)) => {
             println!("{error}");
             Ok(None)
         }

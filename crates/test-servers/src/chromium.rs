@@ -12,6 +12,8 @@ use std::{
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+use crate::start::{StartError, or_skip};
+
 /// Under which names the browser is found in the path.
 const NAMES: &[&str] = &["chromium", "chromium-browser", "google-chrome"];
 
@@ -21,8 +23,6 @@ const PATIENCE: u32 = 30_000;
 /// Why the browser does not do what it is told.
 #[derive(Debug)]
 pub enum BrowserError {
-    /// It is not installed.
-    NotInstalled,
     /// It cannot be started or spoken to.
     Io(io::Error),
     /// It refuses, or a script of the page has failed.
@@ -32,7 +32,6 @@ pub enum BrowserError {
 impl fmt::Display for BrowserError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::NotInstalled => write!(f, "Chromium is not installed: none of {NAMES:?} is in the path"),
             Self::Io(error) => write!(f, "Chromium cannot be used: {error}"),
             Self::Refused(reason) => write!(f, "Chromium: {reason}"),
         }
@@ -62,8 +61,13 @@ pub struct Chromium {
 
 impl Chromium {
     /// Starts a browser with a profile of its own.
-    pub fn start() -> Result<Self> {
-        let program = find().ok_or(BrowserError::NotInstalled)?;
+    pub fn start() -> std::result::Result<Self, StartError> {
+        let not_installed = || format!("Chromium is not installed: none of {NAMES:?} is in the path");
+        let program = find().ok_or_else(|| StartError::NotInstalled(not_installed()))?;
+        Self::run(&program).map_err(|error| StartError::Failed(io::Error::other(error)))
+    }
+
+    fn run(program: &Path) -> Result<Self> {
         let pipes = tempfile::Builder::new().prefix("chromium").tempdir()?;
         let (to, from) = (pipes.path().join("to"), pipes.path().join("from"));
         let made = Command::new("mkfifo").args([&to, &from]).status()?;
@@ -75,7 +79,8 @@ impl Chromium {
         let (writer, reader) = (open(&to)?, open(&from)?);
         let mut browser = Command::new("sh")
             .args(["-c", r#"to=$1; from=$2; shift 2; exec "$@" 3<"$to" 4>"$from""#, "sh"])
-            .args([&to, &from, &program])
+            .args([&to, &from])
+            .arg(program)
             .args([
                 "--headless=new",
                 "--no-sandbox",
@@ -113,14 +118,7 @@ impl Chromium {
     ///
     /// When the browser does not start.
     pub fn start_or_skip(test: &str) -> Option<Self> {
-        match Self::start() {
-            Ok(browser) => Some(browser),
-            Err(BrowserError::NotInstalled) if env::var_os("CI").is_none() => {
-                eprintln!("{test} was not run: {}", BrowserError::NotInstalled);
-                None
-            }
-            Err(error) => panic!("{test}: {error}"),
-        }
+        or_skip(test, Self::start())
     }
 
     /// Sets the size of the window in pixels, and whether the user prefers dark colours.

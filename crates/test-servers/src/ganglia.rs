@@ -3,14 +3,17 @@
 
 use std::{
     fs,
-    io::{self, Read as _},
+    io::Read as _,
     net::TcpStream,
     process::{Child, Command, Stdio},
 };
 
 use tempfile::TempDir;
 
-use crate::ports::{free_port, is_installed, until_listening};
+use crate::{
+    ports::{free_port, until_listening},
+    start::{StartError, find_in_path, or_skip},
+};
 
 /// A `gmond`.
 pub struct Gmond {
@@ -26,10 +29,11 @@ impl Gmond {
     ///
     /// When the server does not start, and when there is none with `CI` set.
     pub fn start_or_skip(test: &str) -> Option<Self> {
-        is_installed("gmond", "ganglia-monitor", test).then(|| Self::start().expect("gmond starts"))
+        or_skip(test, Self::start())
     }
 
-    fn start() -> io::Result<Self> {
+    fn start() -> Result<Self, StartError> {
+        find_in_path("gmond", "ganglia-monitor")?;
         let directory = tempfile::Builder::new().prefix("gmond").tempdir()?;
         let port = free_port()?;
         let settings = format!(

@@ -10,7 +10,10 @@ use std::{
 
 use tempfile::TempDir;
 
-use crate::ports::{free_port, is_installed};
+use crate::{
+    ports::free_port,
+    start::{StartError, find_in_path, or_skip},
+};
 
 /// A `carbon-cache` that takes lines and pickled batches.
 pub struct Carbon {
@@ -27,11 +30,11 @@ impl Carbon {
     ///
     /// When the server does not start, and when there is none with `CI` set.
     pub fn start_or_skip(test: &str) -> Option<Self> {
-        is_installed("carbon-cache", "graphite-carbon", test)
-            .then(|| Self::start().expect("carbon-cache starts"))
+        or_skip(test, Self::start())
     }
 
-    fn start() -> io::Result<Self> {
+    fn start() -> Result<Self, StartError> {
+        find_in_path("carbon-cache", "graphite-carbon")?;
         let directory = tempfile::Builder::new().prefix("carbon").tempdir()?;
         let root = directory.path();
         let (lines, pickles, queries) = (free_port()?, free_port()?, free_port()?);
@@ -59,7 +62,7 @@ impl Carbon {
         for port in [lines, pickles] {
             let ready = format!("starting on {port}");
             if !said.any(|line| line.ends_with(&ready)) {
-                return Err(io::Error::other(format!("it has not said: {ready}")));
+                return Err(io::Error::other(format!("it has not said: {ready}")).into());
             }
         }
         // The server must not wait for a reader of what it says; it ends with the server.

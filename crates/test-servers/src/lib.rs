@@ -10,11 +10,13 @@ mod ports;
 mod postgres;
 mod s3;
 mod schema_registry;
+mod start;
 
 pub use chromium::{BrowserError, Chromium};
 pub use ganglia::Gmond;
 pub use graphite::Carbon;
-pub use kafka::{KAFKA_VARIABLE, Kafka, KafkaDaemon, KafkaError, KafkaStatus};
-pub use postgres::{Postgres, StartError};
+pub use kafka::{KAFKA_VARIABLE, Kafka, KafkaDaemon, KafkaStatus};
+pub use postgres::Postgres;
 pub use s3::S3;
 pub use schema_registry::SchemaRegistryServer;
+pub use start::{StartError, or_skip};

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-//! What servers that have ports need: free ones, and to know when somebody listens; and whether a server is installed.
+//! What servers that have ports need: free ones, and to know when somebody listens.
 
 use std::{
-    env, io,
+    io,
     net::{Ipv4Addr, TcpListener, TcpStream, UdpSocket},
 };
 
@@ -28,16 +28,4 @@ pub(crate) fn until_listening(port: u16) -> io::Result<()> {
         std::thread::yield_now();
     }
     Err(io::Error::new(io::ErrorKind::TimedOut, "nobody listens"))
-}
-
-/// Whether a program is installed. When it is not, that is said in one line; with `CI` set it is a failure.
-pub(crate) fn is_installed(program: &str, package: &str, test: &str) -> bool {
-    let directories =
-        env::var_os("PATH").map(|path| env::split_paths(&path).collect::<Vec<_>>()).unwrap_or_default();
-    if directories.iter().any(|directory| directory.join(program).is_file()) {
-        return true;
-    }
-    assert!(env::var_os("CI").is_none(), "{test}: {program} is not installed (Debian package {package})");
-    eprintln!("{test} was not run: {program} is not installed (Debian package {package})");
-    false
 }

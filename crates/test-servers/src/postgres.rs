@@ -2,7 +2,7 @@
 //! A private PostgreSQL server on a Unix socket below a temporary directory.
 
 use std::{
-    env, fmt, fs,
+    env, fs,
     io::{self, BufRead as _, BufReader},
     os::unix::{fs::chown, process::CommandExt as _},
     path::{Path, PathBuf},
@@ -11,45 +11,13 @@ use std::{
 
 use tempfile::TempDir;
 
+use crate::start::{StartError, complete, or_skip};
+
 /// Where Debian and others put the programs of a server, which are not in the path.
 const VERSIONS: &str = "/usr/lib/postgresql";
 
 /// What the server says when it can be used.
 const READY: &str = "database system is ready to accept connections";
-
-/// Why there is no server.
-#[derive(Debug)]
-pub enum StartError {
-    /// PostgreSQL is not installed.
-    NotInstalled,
-    /// The S3 server is not installed and cannot be.
-    NoMoto(String),
-    /// It is, but does not start.
-    Failed(io::Error),
-}
-
-impl fmt::Display for StartError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::NotInstalled => write!(
-                f,
-                "PostgreSQL is not installed: initdb and postgres are neither in the path nor below {VERSIONS}"
-            ),
-            Self::NoMoto(why) => {
-                write!(f, "the Python packages of an S3 server (moto) cannot be installed: {why}")
-            }
-            Self::Failed(error) => write!(f, "the server does not start: {error}"),
-        }
-    }
-}
-
-impl std::error::Error for StartError {}
-
-impl From<io::Error> for StartError {
-    fn from(error: io::Error) -> Self {
-        Self::Failed(error)
-    }
-}
 
 /// A server with a superuser `postgres`, without a password. It can be stopped and started again on the same data.
 pub struct Postgres {
@@ -69,7 +37,7 @@ struct Owner {
 impl Postgres {
     /// Makes a new database cluster and starts a server on it.
     pub fn start() -> Result<Self, StartError> {
-        let programs = find_programs().ok_or(StartError::NotInstalled)?;
+        let programs = find_programs().ok_or_else(not_installed)?;
         let directory = tempfile::Builder::new().prefix("pg").tempdir()?;
         let owner = other_than_root(directory.path())?;
         let mut server = Self { programs, owner, directory, running: None };
@@ -89,14 +57,7 @@ impl Postgres {
     ///
     /// When the server does not start, and when there is none with `CI` set.
     pub fn start_or_skip(test: &str) -> Option<Self> {
-        match Self::start() {
-            Ok(server) => Some(server),
-            Err(StartError::NotInstalled) if env::var_os("CI").is_none() => {
-                eprintln!("{test} was not run: {}", StartError::NotInstalled);
-                None
-            }
-            Err(error) => panic!("{test}: {error}"),
-        }
+        or_skip(test, Self::start())
     }
 
     /// Starts the server again after [`stop`](Self::stop) or [`kill`](Self::kill); returns when it can be used.
@@ -176,6 +137,12 @@ impl Drop for Postgres {
     }
 }
 
+fn not_installed() -> StartError {
+    StartError::NotInstalled(format!(
+        "PostgreSQL is not installed: initdb and postgres are neither in the path nor below {VERSIONS}"
+    ))
+}
+
 /// The directory with `initdb` and `postgres`: in the path, else the latest version that is installed.
 fn find_programs() -> Option<PathBuf> {
     let in_path = env::var_os("PATH").map(|path| env::split_paths(&path).collect()).unwrap_or_default();
@@ -206,12 +173,4 @@ fn other_than_root(mine: &Path) -> io::Result<Option<Owner>> {
     };
     let owner = find("postgres").or_else(|| find("nobody"));
     owner.map(Some).ok_or_else(|| io::Error::other("there is no user but root to run it as"))
-}
-
-fn complete(command: &mut Command) -> io::Result<()> {
-    let output = command.stdin(Stdio::null()).output()?;
-    if output.status.success() {
-        return Ok(());
-    }
-    Err(io::Error::other(format!("{command:?}: {}", String::from_utf8_lossy(&output.stderr))))
 }

@@ -9,7 +9,7 @@ use std::{
     process::{Child, Command, Stdio},
 };
 
-use crate::StartError;
+use crate::start::{StartError, or_skip};
 
 /// What is installed, once for all tests, below the target directory.
 const PACKAGES: [&str; 3] = ["moto[s3]==5.2.*", "flask==3.*", "flask-cors==6.*"];
@@ -67,14 +67,7 @@ impl S3 {
     ///
     /// When the server does not start, and when there is none with `CI` set.
     pub fn start_or_skip(test: &str) -> Option<Self> {
-        match Self::start() {
-            Ok(server) => Some(server),
-            Err(error @ StartError::NoMoto(_)) if env::var_os("CI").is_none() => {
-                eprintln!("{test} was not run: {error}");
-                None
-            }
-            Err(error) => panic!("{test}: {error}"),
-        }
+        or_skip(test, Self::start())
     }
 
     /// A URL in the bucket.
@@ -143,14 +136,18 @@ fn install() -> Result<PathBuf, StartError> {
     let mut pip = Command::new("python3");
     pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-input", "--target"]);
     let output = pip.arg(&own).args(PACKAGES).stdin(Stdio::null()).output();
-    let output = output.map_err(|cause| StartError::NoMoto(format!("python3 cannot be run: {cause}")))?;
+    let output = output.map_err(|cause| not_installed(&format!("python3 cannot be run: {cause}")))?;
     if !output.status.success() {
         let _ = fs::remove_dir_all(&own);
         let said = String::from_utf8_lossy(&output.stderr);
-        return Err(StartError::NoMoto(said.lines().last().unwrap_or("pip says nothing").to_owned()));
+        return Err(not_installed(said.lines().last().unwrap_or("pip says nothing")));
     }
     if fs::rename(&own, &installed).is_err() {
         fs::remove_dir_all(&own)?;
     }
     Ok(installed)
+}
+
+fn not_installed(why: &str) -> StartError {
+    StartError::NotInstalled(format!("the Python packages of an S3 server (moto) cannot be installed: {why}"))
 }

@@ -4,24 +4,20 @@
 //! `--conf app.kafka=HOST:PORT --conf spark.streaming.checkpoint.directory=DIR`, and `--conf app.postgres=URL` for the
 //! totals. It prints `started` and then `batch MILLISECONDS` for each batch whose outputs are done.
 
-use std::{
-    io::{Write as _, stdout},
-    sync::Arc,
-};
+#[path = "chaos-pipeline/driven.rs"]
+mod driven;
+
+use std::sync::Arc;
 
 use dstreams::{
-    Result, StreamingContext, StreamingListener, Time,
+    Result, StreamingContext,
     kafka::{Consumer, KafkaSink, Params, Record, direct_stream},
     postgres::PostgresSink,
-    streaming::{Error, event::BatchInfo},
+    streaming::Error,
 };
 
 fn main() -> Result<()> {
-    std::thread::spawn(|| {
-        // Whoever started it holds the other end, and is gone when that is.
-        let _ = std::io::copy(&mut std::io::stdin(), &mut std::io::sink());
-        std::process::exit(3);
-    });
+    driven::end_with_the_driver();
     dstreams::run("chaos-kafka", build)
 }
 
@@ -30,7 +26,7 @@ fn build(ssc: &StreamingContext) -> Result<()> {
     let address =
         config.text("app.kafka").ok_or_else(|| Error::IllegalArgument("app.kafka is not set".into()))?;
     let params = Params::new(address).group("chaos").set("auto.offset.reset", "earliest");
-    ssc.add_listener(Arc::new(Progress));
+    ssc.add_listener(Arc::new(driven::Progress));
 
     let records = direct_stream(ssc, Consumer::subscribe(["in"]), params)?.try_map(|record| parse(&record));
     let copy = KafkaSink::new(Params::new(address), "out", |(key, number): (u32, u64), record| {
@@ -64,27 +60,4 @@ fn parse(record: &Record) -> Result<(u32, u64), String> {
         Some((key, std::str::from_utf8(record.value()?).ok()?.parse().ok()?))
     };
     parsed().ok_or_else(|| format!("{record:?} was aborted, or never sent"))
-}
-
-/// Tells whoever started the program how far it has come.
-struct Progress;
-
-impl Progress {
-    fn say(text: &str) {
-        // Nobody may be listening any more.
-        let mut out = stdout().lock();
-        let _ = writeln!(out, "{text}").and_then(|()| out.flush());
-    }
-}
-
-impl StreamingListener for Progress {
-    fn on_streaming_started(&self, _: Time) {
-        Self::say("started");
-    }
-
-    fn on_batch_completed(&self, batch: &BatchInfo) {
-        if batch.output_operations.values().all(|output| output.failure_reason.is_none()) {
-            Self::say(&format!("batch {}", batch.batch_time.as_millis()));
-        }
-    }
 }

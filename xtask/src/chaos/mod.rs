@@ -121,15 +121,23 @@ pub(crate) fn check(root: &Path) -> Result<()> {
     "memory".clone_into(&mut arena.store);
     cases::run(&mut arena, "", false)?;
     kafka::run(root, &kafka::Plan::short())?;
-    arena.s3 = match S3::start() {
-        Ok(server) => Some(server),
-        Err(error @ StartError::NoMoto(_)) if std::env::var_os("CI").is_none() => {
-            println!("without checkpoints on S3: {error}");
-            return Ok(());
-        }
-        Err(error) => return Err(error.into()),
-    };
+    arena.s3 = or_without("checkpoints on S3", S3::start())?;
+    if arena.s3.is_none() {
+        return Ok(());
+    }
     kills::run(&arena, &Options { kills: Some(3), ..options })
+}
+
+/// A server; none where it is not installed, which is said in one line. With `CI` set that is a failure.
+fn or_without<T>(what: &str, started: std::result::Result<T, StartError>) -> Result<Option<T>> {
+    match started {
+        Ok(server) => Ok(Some(server)),
+        Err(StartError::NotInstalled(why)) if std::env::var_os("CI").is_none() => {
+            println!("without {what}: {why}");
+            Ok(None)
+        }
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// What all runs share: the program, a place, a server.
@@ -149,14 +157,7 @@ impl Arena {
             program.map_or_else(|| program::build(root, "chaos-pipeline"), |built| Ok(built.to_owned()))?;
         // Two runs at the same time do not meet.
         let home = root.join(HOME).join(std::process::id().to_string());
-        let postgres = match Postgres::start() {
-            Ok(server) => Some(server),
-            Err(StartError::NotInstalled) if std::env::var_os("CI").is_none() => {
-                println!("without PostgreSQL: {}", StartError::NotInstalled);
-                None
-            }
-            Err(error) => return Err(error.into()),
-        };
+        let postgres = or_without("PostgreSQL", Postgres::start())?;
         Ok(Self { program, home, store: "memory".to_owned(), postgres, s3: None })
     }
 

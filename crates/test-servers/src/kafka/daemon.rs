@@ -11,9 +11,10 @@ use std::{
 };
 
 use super::{
-    KafkaError, complete, jars,
+    jars,
     settings::{self, CLUSTER, FILE, Ports, Topics},
 };
+use crate::start::{StartError, complete};
 
 const PROCESS: &str = "process";
 
@@ -52,7 +53,7 @@ impl KafkaDaemon {
     }
 
     /// Starts it on `port`, else on one that is free, and returns when it can be used. One that runs is left alone.
-    pub fn start(&self, port: Option<u16>) -> Result<KafkaStatus, KafkaError> {
+    pub fn start(&self, port: Option<u16>) -> Result<KafkaStatus, StartError> {
         let status = self.status();
         if status != KafkaStatus::Stopped {
             return Ok(status);
@@ -95,7 +96,7 @@ impl KafkaDaemon {
     }
 
     /// Stops it, if it runs, and removes its directory with all topics.
-    pub fn stop(&self) -> Result<(), KafkaError> {
+    pub fn stop(&self) -> Result<(), StartError> {
         if let KafkaStatus::Running { process, .. } = self.status() {
             complete(Command::new("kill").args(["-TERM", &process.to_string()]))?;
             while self.status() != KafkaStatus::Stopped {

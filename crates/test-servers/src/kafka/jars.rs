@@ -9,7 +9,7 @@ use std::{
     process::{Command, Stdio},
 };
 
-use super::{KafkaError, complete};
+use crate::start::{StartError, complete};
 
 const VERSION: &str = "4.1.1";
 
@@ -26,10 +26,10 @@ const POM: &str = r#"<project xmlns="http://maven.apache.org/POM/4.0.0">
 "#;
 
 /// The class path of the broker. The first call on a machine fetches it; others, in whatever process, wait for that.
-pub(super) fn classpath() -> Result<String, KafkaError> {
+pub(super) fn classpath() -> Result<String, StartError> {
     if !runs("java", "-version") {
-        let advice = "java is not in the path (Debian: default-jre-headless)";
-        return Err(KafkaError::NotInstalled(advice.to_owned()));
+        let advice = "there is no Apache Kafka on this machine: java is not in the path (Debian: default-jre-headless)";
+        return Err(StartError::NotInstalled(advice.to_owned()));
     }
     let directory = cache()?.join(format!("kafka-{VERSION}"));
     fs::create_dir_all(&directory)?;
@@ -40,8 +40,8 @@ pub(super) fn classpath() -> Result<String, KafkaError> {
         return Ok(classpath);
     }
     if !runs("mvn", "--version") {
-        let advice = "mvn, which fetches its programs, is not in the path (Debian: maven)";
-        return Err(KafkaError::NotInstalled(advice.to_owned()));
+        let advice = "there is no Apache Kafka on this machine: mvn, which fetches its programs, is not in the path (Debian: maven)";
+        return Err(StartError::NotInstalled(advice.to_owned()));
     }
     fs::write(directory.join("pom.xml"), POM.replace("KAFKA", VERSION))?;
     let mut maven = Command::new("mvn");

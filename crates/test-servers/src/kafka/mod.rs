@@ -6,9 +6,8 @@ mod jars;
 mod settings;
 
 use std::{
-    env, fmt,
+    env,
     io::{self, BufRead as _, BufReader, Write as _},
-    net::TcpListener,
     path::PathBuf,
     process::{Child, ChildStdin, Command, Stdio},
     sync::OnceLock,
@@ -18,6 +17,8 @@ use tempfile::TempDir;
 
 pub use daemon::{KafkaDaemon, KafkaStatus};
 use settings::{Ports, Topics};
+
+use crate::start::{StartError, complete, or_skip};
 
 /// Where tests find a broker that somebody else has started, as `host:port`.
 pub const KAFKA_VARIABLE: &str = "DSTREAMS_TEST_KAFKA";
@@ -39,32 +40,6 @@ wait "$server"
 [ -z "$rubbish" ] || rm -rf "$rubbish"
 "#;
 
-/// Why there is no broker.
-#[derive(Debug)]
-pub enum KafkaError {
-    /// What it takes is not on this machine; says what.
-    NotInstalled(String),
-    /// It is, but the broker does not start.
-    Failed(io::Error),
-}
-
-impl fmt::Display for KafkaError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::NotInstalled(what) => write!(f, "there is no Apache Kafka on this machine: {what}"),
-            Self::Failed(error) => write!(f, "Apache Kafka does not start: {error}"),
-        }
-    }
-}
-
-impl std::error::Error for KafkaError {}
-
-impl From<io::Error> for KafkaError {
-    fn from(error: io::Error) -> Self {
-        Self::Failed(error)
-    }
-}
-
 /// A broker of one's own, without authentication. It can be stopped, killed, and started again on the same data and
 /// ports.
 pub struct Kafka {
@@ -84,7 +59,7 @@ struct Running {
 
 impl Kafka {
     /// Formats a new directory and starts a broker on it.
-    pub fn start() -> Result<Self, KafkaError> {
+    pub fn start() -> Result<Self, StartError> {
         let temporary = tempfile::Builder::new().prefix("kafka").tempdir()?;
         let mut kafka = Self::new(temporary.path().to_owned())?;
         kafka.temporary = Some(temporary);
@@ -110,7 +85,7 @@ impl Kafka {
     ///
     /// As [`start_or_skip`](Self::start_or_skip).
     pub fn shared_or_skip(test: &str) -> Option<String> {
-        static SHARED: OnceLock<Result<Kafka, KafkaError>> = OnceLock::new();
+        static SHARED: OnceLock<Result<Kafka, StartError>> = OnceLock::new();
         if let Ok(address) = env::var(KAFKA_VARIABLE) {
             return Some(address);
         }
@@ -122,13 +97,13 @@ impl Kafka {
             Ok(kafka)
         });
         let address = shared.as_ref().map(Kafka::address).map_err(|error| match error {
-            KafkaError::NotInstalled(what) => KafkaError::NotInstalled(what.clone()),
-            KafkaError::Failed(cause) => io::Error::other(cause.to_string()).into(),
+            StartError::NotInstalled(what) => StartError::NotInstalled(what.clone()),
+            StartError::Failed(cause) => io::Error::other(cause.to_string()).into(),
         });
         or_skip(test, address)
     }
 
-    fn new(directory: PathBuf) -> Result<Self, KafkaError> {
+    fn new(directory: PathBuf) -> Result<Self, StartError> {
         let classpath = jars::classpath()?;
         let ports = Ports::free()?;
         let kafka = Self { classpath, directory, ports, running: None, temporary: None };
@@ -156,11 +131,11 @@ impl Kafka {
     pub const SASL_PASSWORD: &str = "open-sesame-5f2d";
 
     /// Starts the broker again after [`stop`](Self::stop) or [`kill`](Self::kill); returns when it can be used.
-    pub fn resume(&mut self) -> Result<(), KafkaError> {
+    pub fn resume(&mut self) -> Result<(), StartError> {
         if self.running.is_some() { Ok(()) } else { self.launch("") }
     }
 
-    fn launch(&mut self, rubbish: &str) -> Result<(), KafkaError> {
+    fn launch(&mut self, rubbish: &str) -> Result<(), StartError> {
         let server = self.java("kafka.Kafka", &[settings::FILE]);
         let mut command = Command::new("sh");
         command.args(["-c", GUARD, "kafka-guard", rubbish]).arg(server.get_program()).args(server.get_args());
@@ -182,7 +157,7 @@ impl Kafka {
             }
         }
         self.kill();
-        Err(KafkaError::Failed(io::Error::other(said.join("\n"))))
+        Err(StartError::Failed(io::Error::other(said.join("\n"))))
     }
 
     /// Ends the broker as an administrator would.
@@ -213,34 +188,4 @@ impl Drop for Kafka {
         self.kill();
         drop(self.temporary.take());
     }
-}
-
-fn or_skip<T>(test: &str, outcome: Result<T, KafkaError>) -> Option<T> {
-    match outcome {
-        Ok(value) => Some(value),
-        Err(error @ KafkaError::NotInstalled(_)) if env::var_os("CI").is_none() => {
-            eprintln!("{test} was not run: {error}");
-            None
-        }
-        Err(error) => panic!("{test}: {error}"),
-    }
-}
-
-/// A port that is free now.
-fn free_port() -> io::Result<TcpListener> {
-    TcpListener::bind(("127.0.0.1", 0))
-}
-
-fn complete(command: &mut Command) -> io::Result<()> {
-    let output = command.stdin(Stdio::null()).output()?;
-    if output.status.success() {
-        return Ok(());
-    }
-    let said = [output.stdout, output.stderr].concat();
-    Err(io::Error::other(format!(
-        "{} ended with {}: {}",
-        command.get_program().to_string_lossy(),
-        output.status,
-        String::from_utf8_lossy(&said)
-    )))
 }

@@ -1,9 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 //! The configuration of the broker: small, quick to start, and quick to do what takes a production broker minutes.
 
-use std::{env, fs, io, path::Path, process::Command};
+use std::{
+    env, fs, io,
+    net::{Ipv4Addr, TcpListener},
+    path::Path,
+    process::Command,
+};
 
-use super::{Kafka, free_port};
+use super::Kafka;
 
 /// The name of the configuration file in the directory of the broker.
 pub(super) const FILE: &str = "server.properties";
@@ -67,7 +72,8 @@ pub(super) struct Ports {
 impl Ports {
     /// Ports that are free now. They are held together, so that they differ.
     pub(super) fn free() -> io::Result<Self> {
-        let held = [free_port()?, free_port()?, free_port()?];
+        let free = || TcpListener::bind((Ipv4Addr::LOCALHOST, 0));
+        let held = [free()?, free()?, free()?];
         let mut ports = [0; 3];
         for (port, listener) in ports.iter_mut().zip(&held) {
             *port = listener.local_addr()?.port();

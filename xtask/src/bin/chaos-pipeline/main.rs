@@ -5,25 +5,24 @@
 //! then `batch MILLISECONDS` for each batch whose outputs are done.
 
 mod clock;
+mod driven;
 mod event;
 mod journal;
 mod numbers;
 mod outputs;
 
 use std::{
-    io::{Write as _, stdout},
     path::{Path, PathBuf},
     sync::{Arc, Mutex},
 };
 
 use dstreams::{
-    Config, DStream, Duration, RddContext, Result, StreamingContext, StreamingListener, Text, Time,
+    Config, DStream, Duration, RddContext, Result, StreamingContext, Text,
     rdd::RddOptions,
     streaming::{
         Error, FileStreamOptions, State, StateSpec, TextLines,
         clock::SteadyClock,
         config::{CommandLine, keys},
-        event::BatchInfo,
     },
 };
 
@@ -37,11 +36,7 @@ use crate::{
 const NAME: &str = "chaos-pipeline";
 
 fn main() -> Result<()> {
-    std::thread::spawn(|| {
-        // Whoever started it holds the other end, and is gone when that is.
-        let _ = std::io::copy(&mut std::io::stdin(), &mut std::io::sink());
-        std::process::exit(3);
-    });
+    driven::end_with_the_driver();
     let CommandLine::Run(config) = Config::load(NAME, std::env::args_os().skip(1))? else {
         return dstreams::run(NAME, build);
     };
@@ -93,7 +88,7 @@ fn build(ssc: &StreamingContext) -> Result<()> {
     let keys = u32::try_from(number("app.keys", 16)).unwrap_or(16);
     let block = usize::try_from(number("app.block", 50)).unwrap_or(50);
 
-    ssc.add_listener(Arc::new(Progress));
+    ssc.add_listener(Arc::new(driven::Progress));
     let events = events(ssc, &input, keys, block);
     outputs.events(&events);
     compute(&events, &outputs, checkpoints);
@@ -144,27 +139,4 @@ fn compute(events: &DStream<Event>, outputs: &Outputs, checkpoints: Duration) {
         },
     ));
     outputs.keyed("running", &running.checkpoint(checkpoints));
-}
-
-/// Tells whoever started the program how far it has come.
-struct Progress;
-
-impl Progress {
-    fn say(text: &str) {
-        // Nobody may be listening any more.
-        let mut out = stdout().lock();
-        let _ = writeln!(out, "{text}").and_then(|()| out.flush());
-    }
-}
-
-impl StreamingListener for Progress {
-    fn on_streaming_started(&self, _: Time) {
-        Self::say("started");
-    }
-
-    fn on_batch_completed(&self, batch: &BatchInfo) {
-        if batch.output_operations.values().all(|output| output.failure_reason.is_none()) {
-            Self::say(&format!("batch {}", batch.batch_time.as_millis()));
-        }
-    }
 }

@@ -8,7 +8,7 @@ mod outcome;
 use std::{path::Path, time::Duration};
 
 use dstreams::kafka::{Admin, Params};
-use dstreams_test_servers::{Kafka, KafkaError};
+use dstreams_test_servers::Kafka;
 
 use super::{
     Arena, Options,
@@ -56,14 +56,7 @@ const LIMIT: Duration = Duration::from_secs(600);
 
 /// Runs the plan; says in one line where there is no broker.
 pub(super) fn run(root: &Path, plan: &Plan) -> Result<()> {
-    let mut kafka = match Kafka::start() {
-        Ok(kafka) => kafka,
-        Err(error @ KafkaError::NotInstalled(_)) if std::env::var_os("CI").is_none() => {
-            println!("without Kafka: {error}");
-            return Ok(());
-        }
-        Err(error) => return Err(error.into()),
-    };
+    let Some(mut kafka) = super::or_without("Kafka", Kafka::start())? else { return Ok(()) };
     let arena = Arena::open(root, Some(&program::build(root, "chaos-kafka")?))?;
     let (mut program, _unused) = arena.program("kafka", plan.interval)?;
     let address = kafka.address();
