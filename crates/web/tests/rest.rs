@@ -197,6 +197,8 @@ fn a_stop_needs_a_header_that_no_other_site_can_send() {
     assert_eq!(shop.test().context().state(), dstreams_streaming::StreamingContextState::Active);
     assert_eq!(shop.ask("POST", &Shop::path("stop"), &["X-Requested-By: test"]).status, 200);
     shop.test().context().await_termination().unwrap();
+    // What the pages know comes after the fact, on a thread of its own.
+    shop.ui().monitor().settle();
     let again = shop.ask("POST", &Shop::path("stop"), &["X-Requested-By: test"]);
     assert_eq!(again.status, 409);
     assert_eq!(shop.get("/health/live").status, 200);
