@@ -5,13 +5,13 @@ use std::{collections::BTreeMap, time::Duration};
 
 use futures_executor::block_on;
 use rdkafka::{
-    admin::{AdminClient, AdminOptions, NewPartitions, NewTopic, TopicReplication},
-    client::DefaultClientContext,
-    config::FromClientConfig as _,
+    admin::{AdminClient, AdminOptions, NewPartitions, NewTopic, TopicReplication, TopicResult},
+    error::KafkaResult,
     types::RDKafkaErrorCode,
 };
 
 use crate::{
+    client::{self, Context},
     cluster::Cluster,
     error::{Error, Result},
     params::Params,
@@ -24,16 +24,15 @@ const ANSWERED_WITHIN: Duration = Duration::from_secs(30);
 
 /// Asks and changes what topics there are.
 pub struct Admin {
-    client: AdminClient<DefaultClientContext>,
+    client: AdminClient<Context>,
     cluster: Cluster,
 }
 
 impl Admin {
     /// The cluster of these properties, and the group of `group.id` if there is one.
     pub fn new(params: &Params) -> Result<Self, Error> {
-        let client = AdminClient::from_config(&params.clone().without("group.id").client(&[])?);
-        let cluster = Cluster::new(params, ANSWERED_WITHIN)?;
-        Ok(Self { client: client.map_err(|error| Error::client(&error))?, cluster })
+        let client = client::administrate(&params.clone().without("group.id"))?;
+        Ok(Self { client, cluster: Cluster::new(params, ANSWERED_WITHIN)? })
     }
 
     /// Creates a topic, or leaves one that is there as it is. Returns when it can be used.
@@ -42,7 +41,7 @@ impl Admin {
         let new = config.iter().fold(new, |new, (name, value)| new.set(name, value));
         let options = AdminOptions::new().operation_timeout(Some(ANSWERED_WITHIN));
         let created = block_on(self.client.create_topics([&new], &options));
-        check("create a topic", created.map_err(Error::request("create a topic"))?)?;
+        self.check("create a topic", created)?;
         self.await_partitions(topic, 1)
     }
 
@@ -50,7 +49,7 @@ impl Admin {
     pub fn add_partitions(&self, topic: &str, partitions: usize) -> Result<(), Error> {
         let new = NewPartitions::new(topic, partitions);
         let added = block_on(self.client.create_partitions([&new], &AdminOptions::new()));
-        check("add partitions", added.map_err(Error::request("add partitions"))?)?;
+        self.check("add partitions", added)?;
         self.await_partitions(topic, partitions)
     }
 
@@ -61,8 +60,15 @@ impl Admin {
             let is_ready = found.len() >= partitions && cluster.latest(&found)?.len() == found.len();
             Ok(is_ready.then_some(()))
         })?;
-        let code = RDKafkaErrorCode::OperationTimedOut;
-        ready.ok_or(Error::Request { action: "see a topic that was just made", code })
+        ready.ok_or_else(|| Error::late("see a topic that was just made"))
+    }
+
+    fn check(&self, action: &'static str, outcomes: KafkaResult<Vec<TopicResult>>) -> Result<()> {
+        let outcomes = outcomes.map_err(|error| self.client.inner().context().failed(action, &error))?;
+        outcomes.into_iter().try_for_each(|outcome| match outcome {
+            Ok(_) | Err((_, RDKafkaErrorCode::TopicAlreadyExists)) => Ok(()),
+            Err((_, code)) => Err(Error::Request { action, code, reason: String::new() }),
+        })
     }
 
     /// All that readers may see of a topic now.
@@ -91,11 +97,4 @@ impl Admin {
         };
         Ok(ranges.iter().map(left).sum())
     }
-}
-
-fn check(action: &'static str, outcomes: Vec<Result<String, (String, RDKafkaErrorCode)>>) -> Result<()> {
-    outcomes.into_iter().try_for_each(|outcome| match outcome {
-        Ok(_) | Err((_, RDKafkaErrorCode::TopicAlreadyExists)) => Ok(()),
-        Err((_, code)) => Err(Error::Request { action, code }),
-    })
 }

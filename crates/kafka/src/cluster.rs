@@ -16,12 +16,13 @@ use dstreams_wal::fault;
 use rdkafka::{
     Offset, TopicPartitionList,
     consumer::{BaseConsumer, CommitMode, Consumer as _, ConsumerContext},
+    error::KafkaResult,
     metadata::Metadata,
     types::RDKafkaErrorCode,
 };
 
 use crate::{
-    client::{self, Client},
+    client::{self, Client, Context},
     error::{Error, Result},
     params::{Params, Reset},
     ranges::TopicPartition,
@@ -106,10 +107,11 @@ impl Cluster {
         drop(self.client.poll(PAUSE));
     }
 
-    /// What a connection failed with last.
-    pub(crate) fn last_error(&self) -> Option<String> {
+    fn ask<A>(&self, action: &'static str, ask: impl FnOnce(&Client) -> KafkaResult<A>) -> Result<A> {
+        let answer = ask(&self.client);
         client::listen(&self.client);
-        self.client.context().last_error()
+        let context = self.client.context();
+        answer.inspect(|_| context.answered()).map_err(|error| context.failed(action, &error))
     }
 
     /// The partitions of a selection that exist.
@@ -128,9 +130,7 @@ impl Cluster {
         };
         for topic in asked {
             let metadata = self
-                .client
-                .fetch_metadata(topic, self.timeout)
-                .map_err(Error::request("ask which partitions there are"))?;
+                .ask("ask which partitions there are", |client| client.fetch_metadata(topic, self.timeout))?;
             collect(&metadata, selection, &mut found);
         }
         if let Selection::Partitions(partitions) = selection {
@@ -165,7 +165,7 @@ impl Cluster {
         if asked.count() == 0 {
             return Ok(Offsets::new());
         }
-        let answer = self.client.offsets_for_times(asked, self.timeout).map_err(Error::request(action))?;
+        let answer = self.ask(action, |client| client.offsets_for_times(asked, self.timeout))?;
         Ok(offsets(&answer))
     }
 
@@ -179,9 +179,7 @@ impl Cluster {
             return Ok(Offsets::new());
         }
         let answer = self
-            .client
-            .committed_offsets(asked, self.timeout)
-            .map_err(Error::request("ask for the committed offsets"))?;
+            .ask("ask for the committed offsets", |client| client.committed_offsets(asked, self.timeout))?;
         Ok(offsets(&answer))
     }
 
@@ -236,17 +234,21 @@ impl Cluster {
 }
 
 /// Commits offsets to the group of a consumer, with a fault point before and one after.
-pub(crate) fn commit<C: ConsumerContext>(
-    consumer: &BaseConsumer<C>,
+pub(crate) fn commit<R: Send + Sync + 'static>(
+    consumer: &BaseConsumer<Context<R>>,
     group: &str,
     offsets: &TopicPartitionList,
-) -> Result<()> {
+) -> Result<()>
+where
+    Context<R>: ConsumerContext,
+{
     let pass = |step| {
         fault::pass("kafka-offsets", step, Path::new(group))
             .map_err(|error| Error::Client { problem: error.to_string() })
     };
     pass("commit")?;
-    consumer.commit(offsets, CommitMode::Sync).map_err(Error::request("commit offsets"))?;
+    let committed = consumer.commit(offsets, CommitMode::Sync);
+    committed.map_err(|error| consumer.context().failed("commit offsets", &error))?;
     pass("committed")
 }
 

@@ -28,13 +28,23 @@ pub enum Error {
     },
     /// The brokers did not answer, or refused.
     #[error(
-        "cannot {action}: {code}; check that bootstrap.servers can be reached and that the user may do this"
+        "cannot {action}: {code}{reason}; check that bootstrap.servers can be reached and that the user may do this"
     )]
     Request {
         /// What was tried, as a verb.
         action: &'static str,
         /// What the client library says.
         code: RDKafkaErrorCode,
+        /// What it said last of its connections, in parentheses, where that may be why.
+        reason: String,
+    },
+    /// The brokers do not let this client in, or it does not trust them. That does not pass by itself.
+    #[error(
+        "the brokers and this client do not accept each other: {reason}; check security.protocol, user and password (sasl.), certificates (ssl.) and that bootstrap.servers has the port for them"
+    )]
+    Refused {
+        /// What the client library says.
+        reason: String,
     },
     /// Neither a stored position nor a committed one is there, and `auto.offset.reset` is `none`.
     #[error(
@@ -74,12 +84,14 @@ pub enum Error {
         reason: String,
     },
     /// A record was not taken by the brokers.
-    #[error("a record was not written to topic {topic}: {code}")]
+    #[error("a record was not written to topic {topic}: {code}{reason}")]
     Delivery {
         /// The topic.
         topic: String,
         /// What the client library says.
         code: RDKafkaErrorCode,
+        /// What it said last of its connections, in parentheses, where that may be why.
+        reason: String,
     },
     /// A partition cannot be read.
     #[error("cannot read {partition} at offset {offset}: {code}")]
@@ -94,12 +106,9 @@ pub enum Error {
 }
 
 impl Error {
-    /// Adds to what the client library says what was tried.
-    pub(crate) fn request(action: &'static str) -> impl Fn(KafkaError) -> Self {
-        move |cause| match cause.rdkafka_error_code() {
-            Some(code) => Self::Request { action, code },
-            None => Self::client(&cause),
-        }
+    /// The brokers did not do it in time.
+    pub(crate) fn late(action: &'static str) -> Self {
+        Self::Request { action, code: RDKafkaErrorCode::OperationTimedOut, reason: String::new() }
     }
 
     /// An error of making a client. The value that is part of some is left out.

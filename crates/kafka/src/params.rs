@@ -144,8 +144,14 @@ impl Params {
 
     /// `text` without the secrets among the values.
     pub(crate) fn scrub(&self, text: &str) -> String {
-        let secrets = self.properties.iter().filter(|(name, value)| is_secret(name) && value.len() > 2);
-        secrets.fold(text.to_owned(), |text, (_, secret)| text.replace(secret, HIDDEN))
+        let whole =
+            self.properties.iter().filter(|(name, _)| is_secret(name)).map(|(_, value)| value.as_str());
+        let options = self.get("sasl.jaas.config").into_iter().flat_map(jaas_options);
+        let within = options.filter(|(name, _)| is_secret(name)).map(|(_, value)| value);
+        let mut secrets: Vec<&str> = whole.chain(within).filter(|secret| secret.len() > 2).collect();
+        // One may be a part of another.
+        secrets.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
+        secrets.into_iter().fold(text.to_owned(), |text, secret| text.replace(secret, HIDDEN))
     }
 }
 
@@ -153,9 +159,31 @@ const HIDDEN: &str = "[hidden]";
 
 /// Whether the value of a property must not be shown.
 fn is_secret(name: &str) -> bool {
-    ["password", "secret", "jaas", "key.pem", "keystore.key", "token", "oauthbearer.config"]
-        .iter()
-        .any(|part| name.contains(part))
+    let name = name.to_ascii_lowercase();
+    [
+        "password",
+        "passphrase",
+        "secret",
+        "credential",
+        "jaas",
+        "key.pem",
+        "keystore.key",
+        "token",
+        "oauthbearer.config",
+    ]
+    .iter()
+    .any(|part| name.contains(part))
+}
+
+/// The options `name="value"` of a login module.
+fn jaas_options(module: &str) -> impl Iterator<Item = (&str, &str)> {
+    let mut rest = module;
+    std::iter::from_fn(move || {
+        let (before, after) = rest.split_once("=\"")?;
+        let (value, left) = after.split_once('"')?;
+        rest = left;
+        Some((before.rsplit(char::is_whitespace).next().unwrap_or(before), value))
+    })
 }
 
 pub(crate) fn property(name: &str, problem: &str) -> Error {
@@ -164,10 +192,7 @@ pub(crate) fn property(name: &str, problem: &str) -> Error {
 
 /// Takes user and password from the login module of the Java client.
 fn jaas(value: &str, config: &mut ClientConfig) -> Result<()> {
-    let option = |name: &str| {
-        let (_, rest) = value.split_once(&format!("{name}=\""))?;
-        rest.split_once('"').map(|(value, _)| value)
-    };
+    let option = |name: &str| jaas_options(value).find(|(option, _)| *option == name).map(|(_, value)| value);
     let (Some(user), Some(password)) = (option("username"), option("password")) else {
         return Err(property(
             "sasl.jaas.config",
@@ -234,6 +259,14 @@ mod tests {
         }
         assert!(!format!("{params:?}").contains(SECRET));
         assert_eq!(params.scrub(&format!("refused {SECRET} for b:1")), "refused [hidden] for b:1");
+    }
+
+    #[test]
+    fn the_password_of_a_login_module_is_left_in_no_text() {
+        let module =
+            format!("org.X required username=\"ann\" password=\"{SECRET}\" clientSecret=\"{SECRET}-2\";");
+        let params = Params::new("b:1").set("sasl.jaas.config", module);
+        assert_eq!(params.scrub(&format!("ann: {SECRET}-2, {SECRET}")), "ann: [hidden], [hidden]");
     }
 
     #[test]

@@ -4,7 +4,9 @@
 use std::{sync::Arc, time::Duration};
 
 use dstreams_rdd::chunk::CHUNK;
-use rdkafka::{Offset, TopicPartitionList, consumer::Consumer as _, types::RDKafkaErrorCode};
+use rdkafka::{
+    Offset, TopicPartitionList, consumer::Consumer as _, error::KafkaError, types::RDKafkaErrorCode,
+};
 
 use crate::{
     client::Client,
@@ -47,9 +49,8 @@ impl PartitionReader {
     pub(crate) fn open(client: &Arc<Client>, partition: &TopicPartition, from: i64) -> Result<Self> {
         let queue = PartitionQueue::open(client, &partition.topic, partition.partition)
             .ok_or_else(|| Error::Range(format!("{partition} cannot be read: it is no name of a topic")))?;
-        client
-            .incremental_assign(&list(partition, Offset::Offset(from))?)
-            .map_err(Error::request("assign a partition to a consumer"))?;
+        let assigned = client.incremental_assign(&list(partition, Offset::Offset(from))?);
+        assigned.map_err(|error| client.context().failed("assign a partition to a consumer", &error))?;
         Ok(Self { partition: partition.clone(), queue, position: from, last_size: 0 })
     }
 
@@ -71,22 +72,24 @@ impl PartitionReader {
         let client = Arc::clone(queue.client());
         // What was taken from the old queue must go with it.
         drop(queue);
-        let sought = client
-            .seek_partitions(list(&partition, Offset::Offset(to))?, timeout)
-            .map_err(Error::request("go to another offset"))?;
-        let failed = sought.elements().iter().find_map(|element| element.error().err());
-        if let Some(error) = failed {
-            return Err(Error::request("go to another offset")(error));
-        }
+        let sought = client.seek_partitions(list(&partition, Offset::Offset(to))?, timeout);
+        let sought =
+            sought.and_then(|sought| sought.elements().iter().try_for_each(|element| element.error()));
+        sought.map_err(|error| client.context().failed("go to another offset", &error))?;
         let queue = PartitionQueue::open(&client, &partition.topic, partition.partition)
             .ok_or_else(|| Error::Range(format!("{partition} cannot be read")))?;
         Ok(Self { partition, queue, position: to, last_size })
     }
 
+    fn failed(&self, action: &'static str, cause: &KafkaError) -> Error {
+        self.client().context().failed(action, cause)
+    }
+
     /// Has the client fetch no more.
     pub(crate) fn pause(&self) {
-        let outcome = list(&self.partition, Offset::Invalid).map(|list| self.client().pause(&list));
-        if let Ok(Err(error)) | Err(error) = outcome.map(|paused| paused.map_err(Error::request("pause"))) {
+        let outcome = list(&self.partition, Offset::Invalid)
+            .and_then(|list| self.client().pause(&list).map_err(|error| self.failed("pause", &error)));
+        if let Err(error) = outcome {
             tracing::debug!(partition = %self.partition, %error, "a consumer fetches on");
         }
     }
@@ -94,14 +97,15 @@ impl PartitionReader {
     /// Has the client fetch again.
     pub(crate) fn resume(&self) -> Result<()> {
         let list = list(&self.partition, Offset::Invalid)?;
-        self.client().resume(&list).map_err(Error::request("resume a partition"))
+        self.client().resume(&list).map_err(|error| self.failed("resume a partition", &error))
     }
 
     /// Ends it for good: the client gives the partition up.
     pub(crate) fn close(self) {
         let outcome = list(&self.partition, Offset::Invalid);
         let outcome = outcome.and_then(|list| {
-            self.client().incremental_unassign(&list).map_err(Error::request("give up a partition"))
+            let given_up = self.client().incremental_unassign(&list);
+            given_up.map_err(|error| self.failed("give up a partition", &error))
         });
         if let Err(error) = outcome {
             tracing::debug!(partition = %self.partition, %error, "a consumer keeps a partition");

@@ -99,7 +99,8 @@ impl Planner {
     }
 
     /// Finds the first partitions and where they start, if that has not been done. What passes, such as a group whose
-    /// coordinator is just being chosen, is waited for: a start that is put off with `latest` leaves records out.
+    /// coordinator is just being chosen, is waited for: a start that is put off with `latest` leaves records out. A wrong
+    /// password is not waited for to become right.
     pub(crate) fn begin(&mut self, cluster: &Cluster) -> Result<()> {
         let end = SystemClock.now() + self.settings.start_timeout;
         while self.phase == Phase::New {
@@ -118,11 +119,8 @@ impl Planner {
         let patient = cluster.within(if self.is_away { SHORT } else { self.settings.request_timeout });
         match self.refresh(&patient, time) {
             Ok(()) => self.is_back(),
-            Err(error @ (Error::Request { .. } | Error::Client { .. })) => {
-                let problem = match cluster.last_error() {
-                    Some(said) => format!("{error} ({said})"),
-                    None => error.to_string(),
-                };
+            Err(error @ (Error::Request { .. } | Error::Refused { .. } | Error::Client { .. })) => {
+                let problem = error.to_string();
                 if !std::mem::replace(&mut self.is_away, true) {
                     tracing::warn!(%time, "{problem}; batches are made of what was known before");
                 }

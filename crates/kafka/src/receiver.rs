@@ -11,8 +11,8 @@ use dstreams_streaming::{
 };
 use parking_lot::Mutex;
 use rdkafka::{
-    ClientContext, Message as _, Offset, Statistics, TopicPartitionList,
-    config::{FromClientConfigAndContext as _, RDKafkaLogLevel},
+    Message as _, Offset, TopicPartitionList,
+    config::FromClientConfigAndContext as _,
     consumer::{BaseConsumer, Consumer as _, ConsumerContext, RebalanceProtocol},
     error::KafkaError,
     message::{BorrowedMessage, Headers as _},
@@ -21,7 +21,7 @@ use rdkafka::{
 
 use crate::{
     claims::Claims,
-    client::Events,
+    client::Context,
     cluster::{Offsets, commit},
     error::Error,
     params::{Params, Reset},
@@ -127,7 +127,7 @@ impl Receiver for KafkaReceiver {
             Selection::Partitions(_) => Vec::new(),
         };
         let (number, every, claims) = (self.number, self.every, Arc::clone(&self.claims));
-        let events = Events::new(&self.params);
+        let params = self.params.clone();
         let group = self.params.get("group.id").unwrap_or_default().to_owned();
         handle.spawn("kafka", move |handle| {
             let last = handle.last_stored();
@@ -135,11 +135,13 @@ impl Receiver for KafkaReceiver {
             let stored = stored.unwrap_or_default();
             claims.tell(number, stored.clone(), || handle.is_stopped());
             let filling = Mutex::new(Filling { stored, ..Filling::default() });
-            let member = Member { number, group, handle: handle.clone(), claims, events, filling };
-            let consumer: BaseConsumer<Member> = BaseConsumer::from_config_and_context(&config, member)
-                .map_err(|error| Error::client(&error))?;
+            let member = Member { number, group, handle: handle.clone(), claims, filling };
+            let consumer: MemberClient =
+                BaseConsumer::from_config_and_context(&config, Context::new(&params, member))
+                    .map_err(|error| Error::client(&error))?;
             let topics: Vec<&str> = topics.iter().map(String::as_str).collect();
-            consumer.subscribe(&topics).map_err(Error::request("subscribe"))?;
+            let subscribed = consumer.subscribe(&topics);
+            subscribed.map_err(|error| consumer.context().failed("subscribe", &error))?;
             receive(&consumer, handle, every)
         })
     }
@@ -151,18 +153,19 @@ impl Receiver for KafkaReceiver {
 
 /// Collects records and stores them until the receiver is to end.
 fn receive(
-    consumer: &BaseConsumer<Member>,
+    consumer: &MemberClient,
     handle: &ReceiverHandle<Record>,
     every: dstreams_streaming::Duration,
 ) -> Result<(), BoxError> {
-    let member = Arc::clone(consumer.context());
+    let context = Arc::clone(consumer.context());
+    let member = context.role();
     while !handle.is_stopped() {
         // Brokers keep the time of the system, so blocks are cut by it, too.
         let end = SystemClock.now() + every;
         while SystemClock.now() < end && !member.filling.lock().is_full() {
             match consumer.poll(WAIT) {
                 Some(Ok(message)) => member.filling.lock().add(&message),
-                Some(Err(error)) => member.report(&error),
+                Some(Err(error)) => member.report(&context.failed("receive records", &error)),
                 None => {}
             }
         }
@@ -210,13 +213,14 @@ struct Member {
     group: String,
     handle: ReceiverHandle<Record>,
     claims: Arc<Claims>,
-    events: Events,
     filling: Mutex<Filling>,
 }
 
+type MemberClient = BaseConsumer<Context<Member>>;
+
 impl Member {
     /// Stores what was collected of partitions that this receiver still has, then commits it.
-    fn store(&self, consumer: &BaseConsumer<Self>) -> Result<(), BoxError> {
+    fn store(&self, consumer: &MemberClient) -> Result<(), BoxError> {
         let mut filling = self.filling.lock();
         let (blocks, ends) = (std::mem::take(&mut filling.blocks), std::mem::take(&mut filling.ends));
         (filling.records, filling.bytes) = (0, 0);
@@ -253,17 +257,16 @@ impl Member {
         Ok(())
     }
 
-    fn report(&self, error: &KafkaError) {
-        self.handle.report_error("Kafka", Error::request("receive records")(error.clone()));
+    fn report(&self, error: &Error) {
+        self.handle.report_error("Kafka", error.clone());
     }
 
-    fn assigned(
-        &self,
-        consumer: &BaseConsumer<Self>,
-        list: &mut TopicPartitionList,
-    ) -> Result<(), KafkaError> {
+    fn assigned(&self, consumer: &MemberClient, list: &mut TopicPartitionList) -> Result<(), KafkaError> {
         let committed = consumer.committed_offsets(list.clone(), Duration::from_secs(10));
-        let committed = committed.inspect_err(|error| self.report(error)).ok();
+        let committed = committed.inspect_err(|error| {
+            self.report(&consumer.context().failed("ask for the committed offsets", error));
+        });
+        let committed = committed.ok();
         let partitions = partitions(list);
         for partition in partitions {
             let stored = self.claims.claim(self.number, &partition);
@@ -280,7 +283,7 @@ impl Member {
         Ok(())
     }
 
-    fn revoked(&self, consumer: &BaseConsumer<Self>, list: &TopicPartitionList) {
+    fn revoked(&self, consumer: &MemberClient, list: &TopicPartitionList) {
         let partitions = partitions(list);
         if consumer.assignment_lost() {
             // Others may have them already: what is not stored is theirs to receive.
@@ -298,33 +301,19 @@ fn partitions(list: &TopicPartitionList) -> Vec<TopicPartition> {
     elements.iter().map(|element| TopicPartition::new(element.topic(), element.partition())).collect()
 }
 
-impl ClientContext for Member {
-    fn log(&self, level: RDKafkaLogLevel, facility: &str, line: &str) {
-        self.events.log(level, facility, line);
-    }
-
-    fn stats(&self, _statistics: Statistics) {}
-
-    fn stats_raw(&self, _statistics: &[u8]) {}
-
-    fn error(&self, error: KafkaError, reason: &str) {
-        self.events.error(error, reason);
-    }
-}
-
-impl ConsumerContext for Member {
-    fn rebalance(&self, consumer: &BaseConsumer<Self>, event: RDKafkaRespErr, list: &mut TopicPartitionList) {
+impl ConsumerContext for Context<Member> {
+    fn rebalance(&self, consumer: &MemberClient, event: RDKafkaRespErr, list: &mut TopicPartitionList) {
         let by_parts = matches!(consumer.rebalance_protocol(), RebalanceProtocol::Cooperative);
         let outcome = if event == RDKafkaRespErr::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS {
-            self.assigned(consumer, list).and_then(|()| {
+            self.role().assigned(consumer, list).and_then(|()| {
                 if by_parts { consumer.incremental_assign(list) } else { consumer.assign(list) }
             })
         } else {
-            self.revoked(consumer, list);
+            self.role().revoked(consumer, list);
             if by_parts { consumer.incremental_unassign(list) } else { consumer.unassign() }
         };
         if let Err(error) = outcome {
-            self.report(&error);
+            self.role().report(&self.failed("take partitions of the group", &error));
         }
     }
 }

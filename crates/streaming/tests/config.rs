@@ -236,7 +236,17 @@ fn every_key_has_its_own_environment_variable() {
 #[test]
 fn secrets_are_masked_wherever_settings_are_shown() {
     let mut config = Config::new();
-    for key in ["app.db.Password", "app.secretName", "app.api_TOKEN", "app.s3.access.key"] {
+    for key in [
+        "app.db.Password",
+        "app.secretName",
+        "app.api_TOKEN",
+        "app.s3.access.key",
+        "app.kafka.sasl.jaas.config",
+        "app.kafka.ssl.key.pem",
+        "app.kafka.ssl.keystore.key",
+        "app.registry.credentials",
+        "app.kafka.assertion.private.key.passphrase",
+    ] {
         config.set(key, "hunter2").unwrap();
         assert_eq!(config.text(key), Some("hunter2"));
     }

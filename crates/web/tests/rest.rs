@@ -207,7 +207,8 @@ fn a_stop_needs_a_header_that_no_other_site_can_send() {
 
 #[test]
 fn with_a_token_only_those_who_have_it_are_answered() {
-    let shop = Shop::with(&[("dstreams.ui.token", "let me in")]);
+    let module = "org.X required username=\"ann\" password=\"let me in\";";
+    let shop = Shop::with(&[("dstreams.ui.token", "let me in"), ("app.kafka.sasl.jaas.config", module)]);
     assert_eq!(shop.get("/streaming/").status, 401);
     assert_eq!(shop.ask("GET", "/streaming/", &["Authorization: Bearer let me in"]).status, 200);
     let answer = shop.get("/streaming/?token=let+me+in");
@@ -223,7 +224,8 @@ fn with_a_token_only_those_who_have_it_are_answered() {
     assert_eq!(shop.get("/health/live").status, 200);
     // The page with the settings does not show it.
     let page = shop.ask("GET", "/environment/", &["Authorization: Bearer let me in"]).body;
-    assert!(page.contains("dstreams.ui.token") && !page.contains("let me in"));
+    assert!(page.contains("dstreams.ui.token") && page.contains("sasl.jaas.config"), "{page}");
+    assert!(!page.contains("let me in"));
 }
 
 #[test]

@@ -11,9 +11,7 @@ use dstreams_streaming::{
 use futures_executor::block_on;
 use parking_lot::Mutex;
 use rdkafka::{
-    admin::{AdminClient, AdminOptions, NewTopic, TopicReplication},
-    client::DefaultClientContext,
-    config::FromClientConfig as _,
+    admin::{AdminOptions, NewTopic, TopicReplication},
     types::RDKafkaErrorCode,
 };
 
@@ -174,8 +172,7 @@ impl CommitLog {
     }
 
     fn create(&self) -> Result<()> {
-        let admin: AdminClient<DefaultClientContext> =
-            AdminClient::from_config(&self.params.client(&[])?).map_err(|error| Error::client(&error))?;
+        let admin = client::administrate(&self.params)?;
         let keep = self.keep.as_millis().to_string();
         let topic = NewTopic::new(self.topic(), 1, TopicReplication::Fixed(-1))
             .set("cleanup.policy", "delete")
@@ -183,12 +180,15 @@ impl CommitLog {
             .set("message.timestamp.type", "LogAppendTime");
         let options = AdminOptions::new().operation_timeout(Some(self.timeout));
         let action = "create the topic in which the sink keeps what it has committed";
-        let created = block_on(admin.create_topics([&topic], &options)).map_err(Error::request(action))?;
+        let created = block_on(admin.create_topics([&topic], &options));
+        let created = created.map_err(|error| admin.inner().context().failed(action, &error))?;
         for outcome in created {
             match outcome {
                 Ok(_) => tracing::info!(topic = self.topic(), "topic created"),
                 Err((_, RDKafkaErrorCode::TopicAlreadyExists)) => {}
-                Err((_, code)) => return Err(Error::Request { action, code }),
+                Err((_, code)) => {
+                    return Err(Error::Request { action, code, reason: String::new() });
+                }
             }
         }
         Ok(())
@@ -260,6 +260,5 @@ impl CommitLog {
 
 /// The brokers do not say within reason what is in the topic.
 fn late() -> Error {
-    let action = "read what the sink has committed";
-    Error::Request { action, code: RDKafkaErrorCode::OperationTimedOut }
+    Error::late("read what the sink has committed")
 }

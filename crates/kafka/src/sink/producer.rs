@@ -5,9 +5,8 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 use rdkafka::{
-    ClientContext, Statistics,
-    config::{FromClientConfigAndContext as _, RDKafkaLogLevel},
-    error::KafkaError,
+    config::FromClientConfigAndContext as _,
+    error::KafkaResult,
     message::{DeliveryResult, Message as _},
     producer::{BaseProducer, Producer as _, ProducerContext, PurgeConfig},
     types::RDKafkaErrorCode,
@@ -15,7 +14,7 @@ use rdkafka::{
 
 use super::outgoing::ProducerRecord;
 use crate::{
-    client::Events,
+    client::Context,
     error::{Error, Result},
     params::Params,
 };
@@ -37,42 +36,25 @@ fn is_purge(error: &Error) -> bool {
 
 /// A producer for one task at a time.
 pub(super) struct Producer {
-    base: BaseProducer<Deliveries>,
+    base: BaseProducer<Context<Deliveries>>,
     /// Records since it was last heard what became of them.
     unheard: u32,
 }
 
-/// Takes in what a producer says.
-struct Deliveries {
-    events: Events,
-    /// The first record that was not taken.
-    failure: Mutex<Option<Error>>,
-}
+/// The first record that was not taken.
+#[derive(Default)]
+struct Deliveries(Mutex<Option<Error>>);
 
-impl ClientContext for Deliveries {
-    fn log(&self, level: RDKafkaLogLevel, facility: &str, line: &str) {
-        self.events.log(level, facility, line);
-    }
-
-    fn stats(&self, _statistics: Statistics) {}
-
-    fn stats_raw(&self, _statistics: &[u8]) {}
-
-    fn error(&self, error: KafkaError, reason: &str) {
-        self.events.error(error, reason);
-    }
-}
-
-impl ProducerContext for Deliveries {
+impl ProducerContext for Context<Deliveries> {
     type DeliveryOpaque = ();
 
     fn delivery(&self, result: &DeliveryResult<'_>, (): ()) {
         if let Err((error, message)) = result {
             let code = error.rdkafka_error_code().unwrap_or(RDKafkaErrorCode::Fail);
-            let mut failure = self.failure.lock();
+            let mut failure = self.role().0.lock();
             // Records are purged because of another one, whose error says more.
             if failure.as_ref().is_none_or(is_purge) {
-                *failure = Some(Error::Delivery { topic: message.topic().to_owned(), code });
+                *failure = Some(self.not_delivered(message.topic(), code));
             }
         }
     }
@@ -90,20 +72,31 @@ impl Producer {
         properties.extend(by_default.iter().filter(|(name, _)| params.get(name).is_none()));
         properties.extend(transactional_id.map(|id| ("transactional.id", id)));
         let config = params.client(&properties)?;
-        let deliveries = Deliveries { events: Events::new(params), failure: Mutex::default() };
-        let base = BaseProducer::from_config_and_context(&config, deliveries)
-            .map_err(|error| Error::client(&error))?;
+        let base =
+            BaseProducer::from_config_and_context(&config, Context::new(params, Deliveries::default()))
+                .map_err(|error| Error::client(&error))?;
         Ok(Self { base, unheard: 0 })
     }
 
     /// Takes over a transactional id: what an earlier producer of the same has not committed is aborted, and it can do
     /// nothing any more.
     pub(super) fn take_over(&self, timeout: Duration) -> Result<()> {
-        self.base.init_transactions(timeout).map_err(Error::request("take over a transactional id"))
+        self.tried("take over a transactional id", self.base.init_transactions(timeout))
     }
 
     pub(super) fn begin(&self) -> Result<()> {
-        self.base.begin_transaction().map_err(Error::request("begin a transaction"))
+        // Nobody is asked yet.
+        let context = self.base.context();
+        self.base.begin_transaction().map_err(|error| context.failed("begin a transaction", &error))
+    }
+
+    fn tried(&self, action: &'static str, outcome: KafkaResult<()>) -> Result<()> {
+        let context = self.base.context();
+        outcome.inspect(|()| context.answered()).map_err(|error| {
+            // Why connections fail is told between the records.
+            self.base.poll(Duration::ZERO);
+            context.failed(action, &error)
+        })
     }
 
     /// Sends a record, some time soon; waits while too many are on their way.
@@ -122,7 +115,7 @@ impl Producer {
                 }
                 code => {
                     let code = code.unwrap_or(RDKafkaErrorCode::Fail);
-                    return Err(Error::Delivery { topic: record.topic_name().to_owned(), code });
+                    return Err(self.base.context().not_delivered(record.topic_name(), code));
                 }
             }
         }
@@ -135,18 +128,18 @@ impl Producer {
     }
 
     fn failed(&self) -> Result<()> {
-        let first = self.base.context().failure.lock().clone();
+        let first = self.base.context().role().0.lock().clone();
         if first.as_ref().is_some_and(is_purge) {
             // The error that has led to it may be among what is still to be heard.
             drop(self.base.flush(CAUSE));
         }
-        self.base.context().failure.lock().clone().map_or(Ok(()), Err)
+        self.base.context().role().0.lock().clone().map_or(Ok(()), Err)
     }
 
     /// Returns when the brokers have all records, or one was not taken.
     pub(super) fn flush(&mut self, timeout: Duration) -> Result<()> {
         self.unheard = 0;
-        let flushed = self.base.flush(timeout).map_err(Error::request("wait until records are taken"));
+        let flushed = self.tried("wait until records are taken", self.base.flush(timeout));
         self.failed()?;
         flushed
     }
@@ -154,7 +147,7 @@ impl Producer {
     /// Commits the transaction, for as long as that is possible.
     pub(super) fn commit(&mut self, timeout: Duration) -> Result<()> {
         self.flush(timeout)?;
-        self.base.commit_transaction(timeout).map_err(Error::request("commit a transaction"))
+        self.tried("commit a transaction", self.base.commit_transaction(timeout))
     }
 
     /// Aborts the transaction, so that readers need not wait for its time-out. The producer is not used again.
@@ -174,8 +167,7 @@ impl Producer {
         group: &rdkafka::consumer::ConsumerGroupMetadata,
         timeout: Duration,
     ) -> Result<()> {
-        self.base
-            .send_offsets_to_transaction(offsets, group, timeout)
-            .map_err(Error::request("add offsets to a transaction"))
+        let sent = self.base.send_offsets_to_transaction(offsets, group, timeout);
+        self.tried("add offsets to a transaction", sent)
     }
 }

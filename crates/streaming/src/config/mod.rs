@@ -267,7 +267,20 @@ impl Explained {
 
 /// A value as it may be shown: secrets are masked.
 fn shown(key: &str, text: &str) -> String {
-    const SECRET: [&str; 6] = ["password", "secret", "token", "accesskey", "access.key", "access_key"];
+    const SECRET: [&str; 11] = [
+        "password",
+        "passphrase",
+        "secret",
+        "token",
+        "credential",
+        "accesskey",
+        "access.key",
+        "access_key",
+        // Of Kafka: a login module with its password, and keys as text.
+        "jaas",
+        "key.pem",
+        "keystore.key",
+    ];
     let key = key.to_ascii_lowercase();
     if SECRET.iter().any(|word| key.contains(word)) { "********".to_owned() } else { text.to_owned() }
 }

@@ -12,7 +12,7 @@ use std::{
 
 use super::{
     jars,
-    settings::{self, CLUSTER, FILE, Ports, Topics},
+    settings::{self, CLUSTER, Extra, FILE, Ports, Topics},
 };
 use crate::start::{StartError, complete};
 
@@ -61,7 +61,7 @@ impl KafkaDaemon {
         let classpath = jars::classpath()?;
         fs::create_dir_all(&self.directory)?;
         let ports = port.map_or_else(Ports::free, Ports::with_plain)?;
-        settings::write(&self.directory, &ports, Topics::WhenUsed)?;
+        settings::write(&self.directory, &ports, Topics::WhenUsed, &Extra::default())?;
         let mut format = settings::java(&self.directory, &classpath, "kafka.tools.StorageTool", &[]);
         complete(format.args(["format", "--ignore-formatted", "--cluster-id", CLUSTER, "--config", FILE]))?;
         let log = File::create(self.directory.join("log"))?;

@@ -3,6 +3,7 @@
 
 mod daemon;
 mod jars;
+mod secured;
 mod settings;
 
 use std::{
@@ -16,7 +17,8 @@ use std::{
 use tempfile::TempDir;
 
 pub use daemon::{KafkaDaemon, KafkaStatus};
-use settings::{Ports, Topics};
+pub use secured::SecuredKafka;
+use settings::{Extra, Ports, Topics};
 
 use crate::start::{StartError, complete, or_skip};
 
@@ -46,6 +48,7 @@ pub struct Kafka {
     classpath: String,
     directory: PathBuf,
     ports: Ports,
+    extra: Extra,
     running: Option<Running>,
     /// Removed last.
     temporary: Option<TempDir>,
@@ -61,7 +64,7 @@ impl Kafka {
     /// Formats a new directory and starts a broker on it.
     pub fn start() -> Result<Self, StartError> {
         let temporary = tempfile::Builder::new().prefix("kafka").tempdir()?;
-        let mut kafka = Self::new(temporary.path().to_owned())?;
+        let mut kafka = Self::new(temporary.path().to_owned(), Extra::default())?;
         kafka.temporary = Some(temporary);
         kafka.launch("")?;
         Ok(kafka)
@@ -92,7 +95,7 @@ impl Kafka {
         let shared = SHARED.get_or_init(|| {
             // A value that lives as long as the process is never dropped: the guard removes the directory.
             let directory = tempfile::Builder::new().prefix("kafka").disable_cleanup(true).tempdir()?.keep();
-            let mut kafka = Self::new(directory.clone())?;
+            let mut kafka = Self::new(directory.clone(), Extra::default())?;
             kafka.launch(&directory.to_string_lossy())?;
             Ok(kafka)
         });
@@ -103,14 +106,16 @@ impl Kafka {
         or_skip(test, address)
     }
 
-    fn new(directory: PathBuf) -> Result<Self, StartError> {
+    fn new(directory: PathBuf, extra: Extra) -> Result<Self, StartError> {
         let classpath = jars::classpath()?;
         let ports = Ports::free()?;
-        let kafka = Self { classpath, directory, ports, running: None, temporary: None };
-        settings::write(&kafka.directory, &kafka.ports, Topics::OnPurpose)?;
+        let kafka = Self { classpath, directory, ports, extra, running: None, temporary: None };
+        settings::write(&kafka.directory, &kafka.ports, Topics::OnPurpose, &kafka.extra)?;
         let mut format = kafka.java("kafka.tools.StorageTool", &[]);
         format.args(["format", "--ignore-formatted", "--cluster-id", settings::CLUSTER, "--config"]);
-        complete(format.arg(kafka.directory.join(settings::FILE)))?;
+        format.arg(kafka.directory.join(settings::FILE));
+        format.args(kafka.extra.scram.iter().flat_map(|user| ["--add-scram", user]));
+        complete(&mut format)?;
         Ok(kafka)
     }
 
@@ -138,7 +143,8 @@ impl Kafka {
     fn launch(&mut self, rubbish: &str) -> Result<(), StartError> {
         let server = self.java("kafka.Kafka", &[settings::FILE]);
         let mut command = Command::new("sh");
-        command.args(["-c", GUARD, "kafka-guard", rubbish]).arg(server.get_program()).args(server.get_args());
+        command.args(["-c", GUARD, "kafka-guard", rubbish]).arg(server.get_program());
+        command.args(&self.extra.machine).args(server.get_args());
         command.current_dir(&self.directory).stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut guard = command.stderr(Stdio::null()).spawn()?;
         let no_pipe = || io::Error::other("the shell has no pipes");

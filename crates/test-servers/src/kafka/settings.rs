@@ -20,7 +20,6 @@ pub(super) const CLUSTER: &str = "ZHN0cmVhbXMtdGVzdC0wMQ";
 const PROPERTIES: &str = "\
 process.roles=broker,controller
 node.id=1
-listener.security.protocol.map=PLAIN:PLAINTEXT,SASL:SASL_PLAINTEXT,CONTROLLER:PLAINTEXT
 inter.broker.listener.name=PLAIN
 controller.listener.names=CONTROLLER
 log.dirs=data
@@ -88,6 +87,25 @@ impl Ports {
     }
 }
 
+/// What a broker has beside the listeners that each has.
+#[derive(Default)]
+pub(super) struct Extra {
+    pub(super) listeners: Vec<Listener>,
+    /// Lines of its configuration.
+    pub(super) properties: String,
+    /// Arguments of its virtual machine.
+    pub(super) machine: Vec<String>,
+    /// Users, as the tool that formats its directory takes them.
+    pub(super) scram: Vec<String>,
+}
+
+/// A port for clients.
+pub(super) struct Listener {
+    pub(super) name: &'static str,
+    pub(super) protocol: &'static str,
+    pub(super) port: u16,
+}
+
 /// When a topic comes to be.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Topics {
@@ -98,17 +116,24 @@ pub(super) enum Topics {
 }
 
 /// Writes the configuration to the directory of the broker.
-pub(super) fn write(directory: &Path, ports: &Ports, topics: Topics) -> io::Result<()> {
+pub(super) fn write(directory: &Path, ports: &Ports, topics: Topics, extra: &Extra) -> io::Result<()> {
     let Ports { plain, sasl, controller } = ports;
     let (user, password) = (Kafka::SASL_USER, Kafka::SASL_PASSWORD);
-    let clients = format!("PLAIN://127.0.0.1:{plain},SASL://127.0.0.1:{sasl}");
+    let mut clients = format!("PLAIN://127.0.0.1:{plain},SASL://127.0.0.1:{sasl}");
+    let mut protocols = "PLAIN:PLAINTEXT,SASL:SASL_PLAINTEXT,CONTROLLER:PLAINTEXT".to_owned();
+    for Listener { name, protocol, port } in &extra.listeners {
+        clients += &format!(",{name}://127.0.0.1:{port}");
+        protocols += &format!(",{name}:{protocol}");
+    }
     let text = format!(
-        "{PROPERTIES}\
+        "{PROPERTIES}{}\
+         listener.security.protocol.map={protocols}\n\
          listeners={clients},CONTROLLER://127.0.0.1:{controller}\n\
          advertised.listeners={clients}\n\
          auto.create.topics.enable={}\n\
          controller.quorum.voters=1@127.0.0.1:{controller}\n\
          listener.name.sasl.plain.sasl.jaas.config=org.apache.kafka.common.security.plain.PlainLoginModule required user_{user}=\"{password}\";\n",
+        extra.properties,
         topics == Topics::WhenUsed
     );
     fs::write(directory.join(FILE), text)?;
