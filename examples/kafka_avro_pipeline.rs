@@ -4,14 +4,15 @@
 //! partition and offset.
 //!
 //! `cargo run --release --features kafka,avro --example kafka_avro_pipeline -- --conf app.kafka=HOST:PORT
-//! --conf spark.streaming.checkpoint.directory=/var/lib/tweets`.
+//! --conf spark.streaming.checkpoint.directory=/var/lib/tweets`. With `--conf app.feed=1000` it first writes so many tweets,
+//! and one that is none.
 
 use std::sync::Arc;
 
 use dstreams::{
     Accumulator, DeadLetters, StorageLevel, StreamingListener,
-    formats::{Encoding as _, avro},
-    kafka::{Consumer, KafkaSink, Params, direct_stream},
+    formats::{Avro, Encoding as _, avro},
+    kafka::{Admin, Consumer, KafkaSink, Params, Sender, direct_stream},
     streaming::{Error, event::BatchInfo},
 };
 
@@ -34,6 +35,10 @@ fn main() -> dstreams::Result<()> {
         let letters = config.text("app.deadLetters").unwrap_or("/tmp/tweets-dead").to_owned();
         let processing = config.text("app.parallelism").and_then(|text| text.parse().ok()).unwrap_or(4);
         let tweets = avro::<Tweet>(SCHEMA).map_err(Error::user)?;
+
+        if let Some(tweets_to_feed) = config.text("app.feed").and_then(|text| text.parse().ok()) {
+            feed(&Params::new(address), &tweets, tweets_to_feed).map_err(Error::user)?;
+        }
 
         // Tasks count for themselves, and a failed attempt of one counts for nothing.
         let counter = |name| ssc.rdd_context().accumulator(name, 0u64, |sum, n| *sum += n);
@@ -62,6 +67,30 @@ fn main() -> dstreams::Result<()> {
             .named("tweets");
         Ok(())
     })
+}
+
+/// Writes tweets to the topic that is read.
+fn feed(
+    params: &Params,
+    tweets: &Avro<Tweet>,
+    count: usize,
+) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+    for topic in ["tweets-in", "tweets-out"] {
+        Admin::new(params)?.create_topic(topic, 5, &[])?;
+    }
+    let (mut sender, mut bytes) = (Sender::new(params)?, Vec::new());
+    for n in 0..count {
+        let tweet = Tweet { username: format!("user{}", n % 100), text: format!("tweet {n}"), timestamp: 0 };
+        bytes.clear();
+        tweets.encode(&tweet, &mut bytes)?;
+        sender.send("tweets-in", |record| {
+            record.key(&tweet.username).value(&bytes);
+        })?;
+    }
+    sender.send("tweets-in", |record| {
+        record.value("no tweet");
+    })?;
+    Ok(sender.flush()?)
 }
 
 /// Says after each batch what has come in and gone out so far.

@@ -6,6 +6,7 @@ use std::{
     fs::File,
     io,
     net::TcpStream,
+    os::unix::process::CommandExt as _,
     path::{Path, PathBuf},
     process::{Command, Stdio},
 };
@@ -66,7 +67,8 @@ impl KafkaDaemon {
         complete(format.args(["format", "--ignore-formatted", "--cluster-id", CLUSTER, "--config", FILE]))?;
         let log = File::create(self.directory.join("log"))?;
         let mut server = settings::java(&self.directory, &classpath, "kafka.Kafka", &[FILE]);
-        server.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
+        // Ctrl-C at the terminal is for other programs.
+        server.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log).process_group(0);
         let mut server = server.spawn()?;
         let address = format!("127.0.0.1:{}", ports.plain);
         fs::write(self.directory.join(PROCESS), format!("{} {address}", server.id()))?;

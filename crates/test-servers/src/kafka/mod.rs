@@ -9,6 +9,7 @@ mod settings;
 use std::{
     env,
     io::{self, BufRead as _, BufReader, Write as _},
+    os::unix::process::CommandExt as _,
     path::PathBuf,
     process::{Child, ChildStdin, Command, Stdio},
     sync::OnceLock,
@@ -146,7 +147,8 @@ impl Kafka {
         command.args(["-c", GUARD, "kafka-guard", rubbish]).arg(server.get_program());
         command.args(&self.extra.machine).args(server.get_args());
         command.current_dir(&self.directory).stdin(Stdio::piped()).stdout(Stdio::piped());
-        let mut guard = command.stderr(Stdio::null()).spawn()?;
+        // Ctrl-C is for the program, which may still need the server to end in order.
+        let mut guard = command.stderr(Stdio::null()).process_group(0).spawn()?;
         let no_pipe = || io::Error::other("the shell has no pipes");
         let lifeline = guard.stdin.take().ok_or_else(no_pipe)?;
         let output = guard.stdout.take().ok_or_else(no_pipe)?;
