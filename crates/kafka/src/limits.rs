@@ -31,6 +31,8 @@ pub(crate) struct Limits {
 /// What is known when a batch is made.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Known {
+    /// How many records of the batches that are not complete are still to be read.
+    pub(crate) unread: u64,
     /// Records per second that backpressure leaves to the stream.
     pub(crate) rate: Option<i64>,
     /// Whether the batch is to take nothing, since too many wait.
@@ -172,6 +174,10 @@ mod tests {
         assert_eq!(own, Some(lags(&[5, 10])));
         assert_eq!(taken(&limits(500, 1000, 1), &[1000], Some(500)), Some(vec![250]));
         assert_eq!(taken(&limits(500, 300, 1), &[1000], Some(1000)), Some(vec![150]));
+        // Those of `DirectKafkaStreamSuite/using rate controller`.
+        for (rate, records) in [(100, 50), (50, 25), (20, 10)] {
+            assert_eq!(taken(&limits(500, 100, 1), &[5_000], Some(rate)), Some(vec![records]));
+        }
         // Here a partition without lag is given nothing instead of more than it has.
         assert_eq!(taken(&limits(60_000, 100, 5), &[0, 100, 200, 300], Some(1)), Some(vec![0, 10, 20, 30]));
     }

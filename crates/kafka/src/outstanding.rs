@@ -68,6 +68,12 @@ impl Outstanding {
         offsets
     }
 
+    /// How many records the batches have that are not complete.
+    pub(crate) fn pending(&self) -> u64 {
+        let pending = self.batches.values().filter(|batch| batch.progress == Progress::Planned);
+        pending.flat_map(|batch| batch.ranges.iter()).map(OffsetRange::count).sum()
+    }
+
     /// A batch has failed for good.
     pub(crate) fn failed(&mut self) {
         self.halted = true;
@@ -108,6 +114,7 @@ mod tests {
         for n in 1..=4 {
             batches.planned(at(n), &range(n, n + 1));
         }
+        assert_eq!(batches.pending(), 4);
         assert_eq!(batches.completed(at(2)), Offsets::new());
         assert_eq!(batches.completed(at(1)), offset(3));
         batches.failed();

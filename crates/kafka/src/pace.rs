@@ -44,6 +44,15 @@ impl Pace {
     }
 }
 
+/// What is still to be read of batches that were made before, if it is much more than what comes in now: without a limit
+/// one batch takes all that came while the program was down.
+pub(crate) fn backlog(unread: u64, taken: u64) -> u64 {
+    if unread > LARGE + taken * 10 { unread } else { 0 }
+}
+
+/// Fewer records are nothing to speak of.
+const LARGE: u64 = 10_000;
+
 /// When nothing is left if it goes on as since the batch before.
 fn end(last: Last, time: Time, lag: u64) -> Option<Time> {
     let gained = last.lag.checked_sub(lag).filter(|gained| *gained > 0)?;
@@ -55,6 +64,13 @@ fn end(last: Last, time: Time, lag: u64) -> Option<Time> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_backlog_is_much_more_than_what_comes_in() {
+        assert_eq!(backlog(5_000_000, 1_000), 5_000_000);
+        assert_eq!(backlog(9_000, 1_000), 0);
+        assert_eq!(backlog(50_000, 50_000), 0);
+    }
 
     #[test]
     fn the_end_is_where_the_gain_leads() {

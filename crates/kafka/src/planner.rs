@@ -16,7 +16,7 @@ use crate::{
     cluster::{Cluster, Offsets},
     error::{Error, Result},
     limits::Known,
-    pace::Pace,
+    pace::{self, Pace},
     params::Reset,
     plan::Plan,
     ranges::{OffsetRange, TopicPartition},
@@ -151,7 +151,8 @@ impl Planner {
             taken += count;
         }
         plan.lost = self.lost;
-        self.pace.planned(time, self.settings.limits.interval, taken, plan.lag);
+        let waiting = plan.lag + pace::backlog(known.unread, taken);
+        self.pace.planned(time, self.settings.limits.interval, taken, waiting);
         Ok(plan)
     }
 

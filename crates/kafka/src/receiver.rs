@@ -160,9 +160,10 @@ fn receive(
     let context = Arc::clone(consumer.context());
     let member = context.role();
     while !handle.is_stopped() {
+        let most = block_records(handle.rate().records_per_second(), every);
         // Brokers keep the time of the system, so blocks are cut by it, too.
         let end = SystemClock.now() + every;
-        while SystemClock.now() < end && !member.filling.lock().is_full() {
+        while SystemClock.now() < end && !member.filling.lock().is_full(most) {
             match consumer.poll(WAIT) {
                 Some(Ok(message)) => member.filling.lock().add(&message),
                 Some(Err(error)) => member.report(&context.failed("receive records", &error)),
@@ -173,6 +174,13 @@ fn receive(
     }
     // What was taken by then is stored, so that a graceful stop loses nothing of it.
     member.store(consumer)
+}
+
+/// How many records a block may have: no more than the rate gives between two blocks, or the next one would come late.
+fn block_records(rate: Option<i64>, every: dstreams_streaming::Duration) -> usize {
+    let by_rate = rate.map(|rate| rate.saturating_mul(every.as_millis()) / 1_000);
+    let by_rate = by_rate.map_or(BLOCK_RECORDS, |records| usize::try_from(records).unwrap_or(0));
+    by_rate.clamp(1, BLOCK_RECORDS)
 }
 
 /// The records of the next block.
@@ -188,8 +196,8 @@ struct Filling {
 }
 
 impl Filling {
-    fn is_full(&self) -> bool {
-        self.records >= BLOCK_RECORDS || self.bytes >= BLOCK_BYTES
+    fn is_full(&self, most: usize) -> bool {
+        self.records >= most || self.bytes >= BLOCK_BYTES
     }
 
     fn add(&mut self, message: &BorrowedMessage<'_>) {
@@ -339,6 +347,15 @@ fn read(text: &str) -> Offsets {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_block_has_no_more_records_than_its_time_allows() {
+        let every = dstreams_streaming::time::milliseconds(200);
+        assert_eq!(block_records(None, every), BLOCK_RECORDS);
+        assert_eq!(block_records(Some(1_000), every), 200);
+        assert_eq!(block_records(Some(0), every), 1);
+        assert_eq!(block_records(Some(i64::MAX), every), BLOCK_RECORDS);
+    }
 
     #[test]
     fn offsets_are_read_from_what_a_block_says() {

@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //! `DirectSource`: a Kafka stream as the engine sees it. It fixes the offset ranges of a batch; tasks read exactly these.
 
-use std::sync::{Arc, atomic::Ordering};
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering},
+};
 
 use dstreams_rdd::codec::{Compression, decode_chunk, encode_chunk};
 use dstreams_streaming::{
@@ -36,6 +39,8 @@ pub(crate) struct DirectSource {
     store: Option<Arc<dyn OffsetStore>>,
     commits: Commits,
     outstanding: Mutex<Outstanding>,
+    /// How many records had been read when the last batch was complete.
+    read_before: AtomicU64,
     /// Made when it is needed first; apart from the planner, which may wait for brokers.
     cluster: Mutex<Option<Cluster>>,
     planner: Mutex<Planner>,
@@ -55,6 +60,7 @@ impl DirectSource {
             store,
             commits: Commits::default(),
             outstanding: Mutex::default(),
+            read_before: AtomicU64::new(0),
             cluster: Mutex::new(None),
             planner: Mutex::new(planner),
         }
@@ -91,6 +97,10 @@ impl DirectSource {
         Known {
             rate: self.rate.records_per_second(),
             is_held: self.rate.is_held(),
+            unread: {
+                let read = records.saturating_sub(self.read_before.load(Ordering::Relaxed));
+                self.outstanding.lock().pending().saturating_sub(read)
+            },
             record_size: (records > 0).then(|| bytes as f64 / records as f64),
         }
     }
@@ -183,6 +193,7 @@ impl Source for DirectSource {
     }
 
     fn completed(&self, time: Time) {
+        self.read_before.store(self.readers.totals.records.load(Ordering::Relaxed), Ordering::Relaxed);
         let offsets = self.outstanding.lock().completed(time);
         if let Some(store) = self.store.as_ref().filter(|_| !offsets.is_empty())
             && let Err(error) = store.save(&offsets)

@@ -3,11 +3,18 @@
 
 mod support;
 
-use std::sync::{Arc, Mutex, mpsc};
+use std::{
+    collections::BTreeSet,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU64, Ordering},
+        mpsc,
+    },
+};
 
 use dstreams_kafka::{Consumer, OffsetRange, TopicPartition, direct_stream};
 use dstreams_streaming::{
-    BoxError, InputInfo, StreamingListener, Time, event::BatchInfo, testing::TestContext,
+    BoxError, InputInfo, StreamingListener, Time, event::BatchInfo, testing::TestContext, time::milliseconds,
 };
 use dstreams_wal::fault::{self, Fault};
 use support::{Broker, config, config_with, interval, value};
@@ -264,7 +271,6 @@ fn listeners_are_told_the_records_and_ranges_of_a_batch() -> Result<(), BoxError
     Ok(())
 }
 
-/// `DirectKafkaStreamSuite/using rate controller`, with limits in place of the controller.
 #[test]
 fn a_batch_takes_no_more_than_the_limits_and_the_rest_comes_later() -> Result<(), BoxError> {
     let Some(broker) = Broker::shared("a_batch_takes_no_more_than_the_limits") else { return Ok(()) };
@@ -284,6 +290,37 @@ fn a_batch_takes_no_more_than_the_limits_and_the_rest_comes_later() -> Result<()
             values.batches().concat().iter().map(|n| n.parse()).collect::<Result<_, _>>()?;
         all.sort_unstable();
         assert_eq!(all, (0..100).collect::<Vec<_>>());
+    }
+    Ok(())
+}
+
+/// `DirectKafkaStreamSuite/using rate controller`, with a program that slows down in place of the estimator.
+#[test]
+fn batches_get_as_small_as_the_program_gets_slow() -> Result<(), BoxError> {
+    let Some(broker) = Broker::shared("batches_get_as_small_as_the_program_gets_slow") else { return Ok(()) };
+    broker.create("slower", 1);
+    broker.send("slower", 0, (0..5_000).map(|_| "x"));
+    let settings = [
+        ("spark.streaming.kafka.maxRatePerPartition", "100"),
+        ("spark.streaming.backpressure.enabled", "true"),
+        // The rate is the one at which the last batch was processed.
+        ("spark.streaming.backpressure.pid.integral", "0"),
+        ("spark.streaming.backpressure.pid.minRate", "1"),
+    ];
+    let test = TestContext::with(config_with(&settings), milliseconds(500))?;
+    let stream = direct_stream(test.context(), Consumer::subscribe(["slower"]), broker.params())?;
+    let (speed, sizes) = (Arc::new(AtomicU64::new(200)), Arc::new(Mutex::new(BTreeSet::new())));
+    let (clock, now, seen) = (Arc::clone(test.clock()), Arc::clone(&speed), Arc::clone(&sizes));
+    stream.for_each_rdd(move |rdd, _| {
+        let records = rdd.count()?;
+        seen.lock().expect("no panic").insert(records);
+        clock.advance(milliseconds((records * 1_000 / now.load(Ordering::Relaxed)).cast_signed()));
+        Ok(())
+    });
+    // Records per second that the program can process, and how many of them are then in a batch.
+    for (records_per_second, batch) in [(200, 50), (50, 25), (20, 10)] {
+        speed.store(records_per_second, Ordering::Relaxed);
+        test.run_until(|| sizes.lock().expect("no panic").contains(&batch))?;
     }
     Ok(())
 }

@@ -103,11 +103,12 @@ fn many_threads_read_the_same_partition_at_once() -> Result<(), BoxError> {
     let sc = RddContext::local(8)?;
     let rdd = create_rdd(&sc, &broker.params(), &[OffsetRange::new("shared", 0, 0, 1_000)])?;
     std::thread::scope(|threads| {
-        for _ in 0..8 {
-            threads.spawn(|| {
-                for round in 0..6 {
+        for thread in 0..100 {
+            let rdd = &rdd;
+            threads.spawn(move || {
+                for round in 0..5 {
                     // Some readers are given up half way.
-                    if round % 3 == 2 {
+                    if (thread + round) % 7 == 2 {
                         assert_eq!(rdd.take(10).expect("ten records").len(), 10);
                     }
                     let offsets = rdd.map(|record| record.offset()).collect().expect("all records");

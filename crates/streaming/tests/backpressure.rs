@@ -357,9 +357,16 @@ fn rates_reach_all_generators_of_a_receiver() {
 
 #[test]
 fn a_block_that_is_stored_as_a_whole_is_paid_for_by_the_next() {
+    let mut max_rate = Config::default();
+    max_rate.set("spark.streaming.receiver.maxRate", "100").unwrap();
+    for config in [config(&[("spark.streaming.backpressure.initialRate", "100")]), max_rate] {
+        is_paid_for_by_the_next(config);
+    }
+}
+
+fn is_paid_for_by_the_next(config: Config) {
     let (receiver, calls) = probe::<u32>();
-    let test =
-        TestContext::with(config(&[("spark.streaming.backpressure.initialRate", "100")]), SECOND).unwrap();
+    let test = TestContext::with(config, SECOND).unwrap();
     let seen = test.collect(&test.context().receiver_stream(receiver));
     test.context().start().unwrap();
     let handle = calls.started();

@@ -141,10 +141,6 @@ impl Controller {
         self.enabled && self.hold.is_on()
     }
 
-    pub(super) fn is_enabled(&self) -> bool {
-        self.enabled
-    }
-
     pub(super) fn hold(&self) -> &Hold {
         &self.hold
     }

@@ -144,10 +144,6 @@ impl RateHandle {
         self.0.now().bytes
     }
 
-    pub(crate) fn is_enabled(&self) -> bool {
-        self.0.is_enabled()
-    }
-
     /// Whether the source is to take nothing, since too many batches wait.
     pub fn is_held(&self) -> bool {
         self.0.is_held()

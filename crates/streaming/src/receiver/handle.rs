@@ -100,8 +100,8 @@ impl<T: Wire> ReceiverHandle<T> {
         self.link.generator.add_many(records)
     }
 
-    /// Stores a block. When this returns without an error the records are stored, and will be in a batch. With backpressure
-    /// it waits until the blocks before are paid for; without, its rate is limited in bytes alone.
+    /// Stores a block. When this returns without an error the records are stored, and will be in a batch. It waits until the
+    /// blocks before are paid for, at the rate of `spark.streaming.receiver.maxRate` and backpressure.
     pub fn store_block(&self, records: Vec<T>) -> Result<BlockInfo> {
         self.store_block_with(records, &BTreeMap::new())
     }

@@ -107,17 +107,14 @@ impl<T: Wire> Link<T> {
     /// stored all the same.
     pub(super) fn permit_whole(&self, stop: &StopFlag) {
         let Limits { records, bytes } = self.generator.limits();
-        let limiters = self.rate.is_enabled().then_some(records).into_iter().chain(bytes);
-        for limiter in limiters {
+        for limiter in std::iter::once(records).chain(bytes) {
             let _stopped_or_not = limiter.await_open(stop);
         }
     }
 
     /// Counts the records of a block that has been stored as a whole.
     pub(super) fn charge_whole(&self, records: u64) {
-        if self.rate.is_enabled() {
-            self.generator.limits().records.charge(records);
-        }
+        self.generator.limits().records.charge(records);
     }
 
     /// Whether something can be stored without a wait, as far as can be told.

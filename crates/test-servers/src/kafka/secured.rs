@@ -94,19 +94,20 @@ fn with_tls(certificates: &Certificates) -> Result<Extra, StartError> {
     let (user, password) = (SecuredKafka::SCRAM_USER, SecuredKafka::SCRAM_PASSWORD);
     let (plain_user, plain_password) = (Kafka::SASL_USER, Kafka::SASL_PASSWORD);
     let module = "org.apache.kafka.common.security";
-    let mut properties = format!(
+    let mut properties = vec![format!(
         "ssl.keystore.type=PEM\nssl.keystore.location={}\nssl.truststore.type=PEM\nssl.truststore.location={}\n\
          listener.name.tls.ssl.client.auth=required\n\
          listener.name.sasltls.sasl.enabled.mechanisms=PLAIN,SCRAM-SHA-256,SCRAM-SHA-512\n\
-         listener.name.sasltls.plain.sasl.jaas.config={module}.plain.PlainLoginModule required user_{plain_user}=\"{plain_password}\";\n",
+         listener.name.sasltls.plain.sasl.jaas.config={module}.plain.PlainLoginModule required user_{plain_user}=\"{plain_password}\";",
         certificates.server().display(),
         certificates.authority().display()
-    );
-    for mechanism in ["scram-sha-256", "scram-sha-512"] {
-        properties += &format!(
-            "listener.name.sasltls.{mechanism}.sasl.jaas.config={module}.scram.ScramLoginModule required;\n"
-        );
-    }
+    )];
+    let scram = |mechanism| {
+        format!(
+            "listener.name.sasltls.{mechanism}.sasl.jaas.config={module}.scram.ScramLoginModule required;"
+        )
+    };
+    properties.extend(["scram-sha-256", "scram-sha-512"].map(scram));
     let scram = ["SCRAM-SHA-256", "SCRAM-SHA-512"]
         .map(|mechanism| format!("{mechanism}=[name={user},password={password}]"));
     let listener = |name, protocol| Ok::<_, StartError>(Listener { name, protocol, port: free_port()? });
@@ -118,13 +119,13 @@ fn add_kerberos(extra: &mut Extra, kdc: &Kdc, directory: &Path) -> Result<(), St
     let keytab = directory.join("broker.keytab");
     let principal = kdc.add_principal("kafka/127.0.0.1", &keytab)?;
     extra.listeners.push(Listener { name: KERBEROS, protocol: "SASL_PLAINTEXT", port: free_port()? });
-    extra.properties += &format!(
+    extra.properties.push(format!(
         "listener.name.kerberos.sasl.enabled.mechanisms=GSSAPI\n\
          listener.name.kerberos.sasl.kerberos.service.name=kafka\n\
          listener.name.kerberos.gssapi.sasl.jaas.config=com.sun.security.auth.module.Krb5LoginModule required \
-         useKeyTab=true storeKey=true keyTab=\"{}\" principal=\"{principal}\";\n",
+         useKeyTab=true storeKey=true keyTab=\"{}\" principal=\"{principal}\";",
         keytab.display()
-    );
+    ));
     extra.machine.push(format!("-Djava.security.krb5.conf={}", kdc.configuration().display()));
     Ok(())
 }

@@ -92,7 +92,7 @@ impl Ports {
 pub(super) struct Extra {
     pub(super) listeners: Vec<Listener>,
     /// Lines of its configuration.
-    pub(super) properties: String,
+    pub(super) properties: Vec<String>,
     /// Arguments of its virtual machine.
     pub(super) machine: Vec<String>,
     /// Users, as the tool that formats its directory takes them.
@@ -119,21 +119,22 @@ pub(super) enum Topics {
 pub(super) fn write(directory: &Path, ports: &Ports, topics: Topics, extra: &Extra) -> io::Result<()> {
     let Ports { plain, sasl, controller } = ports;
     let (user, password) = (Kafka::SASL_USER, Kafka::SASL_PASSWORD);
-    let mut clients = format!("PLAIN://127.0.0.1:{plain},SASL://127.0.0.1:{sasl}");
-    let mut protocols = "PLAIN:PLAINTEXT,SASL:SASL_PLAINTEXT,CONTROLLER:PLAINTEXT".to_owned();
+    let mut clients = vec![format!("PLAIN://127.0.0.1:{plain}"), format!("SASL://127.0.0.1:{sasl}")];
+    let mut protocols = vec!["PLAIN:PLAINTEXT,SASL:SASL_PLAINTEXT,CONTROLLER:PLAINTEXT".to_owned()];
     for Listener { name, protocol, port } in &extra.listeners {
-        clients += &format!(",{name}://127.0.0.1:{port}");
-        protocols += &format!(",{name}:{protocol}");
+        clients.push(format!("{name}://127.0.0.1:{port}"));
+        protocols.push(format!("{name}:{protocol}"));
     }
+    let (clients, protocols) = (clients.join(","), protocols.join(","));
     let text = format!(
-        "{PROPERTIES}{}\
+        "{PROPERTIES}{}\n\
          listener.security.protocol.map={protocols}\n\
          listeners={clients},CONTROLLER://127.0.0.1:{controller}\n\
          advertised.listeners={clients}\n\
          auto.create.topics.enable={}\n\
          controller.quorum.voters=1@127.0.0.1:{controller}\n\
          listener.name.sasl.plain.sasl.jaas.config=org.apache.kafka.common.security.plain.PlainLoginModule required user_{user}=\"{password}\";\n",
-        extra.properties,
+        extra.properties.join("\n"),
         topics == Topics::WhenUsed
     );
     fs::write(directory.join(FILE), text)?;
