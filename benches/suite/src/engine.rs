@@ -19,9 +19,13 @@ pub(crate) struct Engine {
 
 impl Engine {
     pub(crate) fn start(arguments: &Arguments) -> Result<Self> {
+        Self::with(arguments, Config::default())
+    }
+
+    pub(crate) fn with(arguments: &Arguments, config: Config) -> Result<Self> {
         let threads = arguments.threads().ok_or("the system is local[N]")?;
         let rdd = RddContext::new(RddOptions { threads, ..RddOptions::default() })?;
-        Ok(Self { test: TestContext::on(rdd, Config::default(), seconds(1))?, threads })
+        Ok(Self { test: TestContext::on(rdd, config, seconds(1))?, threads })
     }
 
     /// With a checkpoint directory, which states and windows with an inverse need.

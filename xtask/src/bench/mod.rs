@@ -74,14 +74,16 @@ const CHECK_SCALE: f64 = 0.01;
 const CHECK_RATE: f64 = 10_000.0;
 
 pub(crate) fn run(root: &Path, options: &Options) -> Result<()> {
-    let programs = Programs::prepare(root, !options.no_peers && !options.check)?;
+    let mut programs = Programs::prepare(root, !options.no_peers && !options.check)?;
+    let wanted: Vec<_> = WORKLOADS.iter().filter(|workload| options.wants(workload)).collect();
+    let has_broker = wanted.iter().any(|workload| workload.needs_broker) && programs.start_broker()?;
     let (scale, runs) = if options.check { (CHECK_SCALE, 1) } else { (options.scale, options.runs.max(1)) };
     let spark_runs = options.spark_runs.min(runs);
     let capacity = BTreeMap::new();
     let mut bench = Bench { programs: &programs, scale, runs, spark_runs, check: options.check, capacity };
     let mut document = Document::new(scale, (runs, spark_runs), &programs);
     let path = root.join("docs/benchmarks.md");
-    for workload in WORKLOADS.iter().filter(|workload| options.wants(workload)) {
+    for workload in wanted.into_iter().filter(|workload| has_broker || !workload.needs_broker) {
         let systems = workload.systems.iter().copied();
         let systems: Vec<_> =
             systems.filter(|system| options.wants_system(*system) && programs.have(*system)).collect();

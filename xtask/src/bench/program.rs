@@ -8,8 +8,10 @@ use std::{
     time::{SystemTime, UNIX_EPOCH},
 };
 
+use dstreams_test_servers::Kafka;
+
 use super::{Sample, System, spark};
-use crate::Result;
+use crate::{Result, kafka};
 
 /// The programs that there are, and where they find and leave files.
 pub(super) struct Programs {
@@ -19,6 +21,7 @@ pub(super) struct Programs {
     /// Spark's classes with ours, if they are there.
     spark: Option<spark::Classes>,
     has_peers: bool,
+    broker: Option<(Kafka, (&'static str, String))>,
     missing: Vec<String>,
 }
 
@@ -32,8 +35,14 @@ impl Programs {
         let in_memory = Path::new("/dev/shm");
         let scratch = if in_memory.is_dir() { in_memory } else { &root.join("target/bench") };
         let scratch = scratch.join(format!("dstreams-bench-{}", std::process::id()));
-        let mut programs =
-            Self { root: root.to_owned(), scratch, spark: None, has_peers: false, missing: Vec::new() };
+        let mut programs = Self {
+            root: root.to_owned(),
+            scratch,
+            spark: None,
+            has_peers: false,
+            broker: None,
+            missing: Vec::new(),
+        };
         if !with_peers {
             return Ok(programs);
         }
@@ -49,6 +58,15 @@ impl Programs {
             Err(error) => programs.miss(format!("Spark Streaming cannot be run here: {error}")),
         }
         Ok(programs)
+    }
+
+    /// Starts a broker for the workloads that read from one. Without it they are missing.
+    pub(super) fn start_broker(&mut self) -> Result<bool> {
+        self.broker = kafka::for_tests()?;
+        if self.broker.is_none() {
+            self.miss("there is no Apache Kafka here: it takes Java and Maven".to_owned());
+        }
+        Ok(self.broker.is_some())
     }
 
     fn miss(&mut self, line: String) {
@@ -129,6 +147,7 @@ impl Programs {
             let _it_may_not_be_there = fs::remove_dir_all(directory);
             let _the_program_will_say_so = fs::create_dir_all(directory);
         }
+        command.envs(self.broker.iter().map(|(_, (name, address))| (name, address)));
         let feeder = self.root.join("target/release/dstreams-bench");
         command.arg("--data").arg(self.root.join("target/bench/data"));
         command.arg("--scratch").arg(&self.scratch).arg("--disk").arg(disk).arg("--feeder").arg(feeder)

@@ -71,6 +71,8 @@ pub(super) struct Workload {
     check_batches: (usize, usize),
     /// Milliseconds between two batches, where it runs in real time.
     interval: u32,
+    /// Whether it reads from Apache Kafka.
+    pub(super) needs_broker: bool,
 }
 
 /// What is told of a workload.
@@ -121,6 +123,7 @@ const BASE: Workload = Workload {
     batches: (10, 40),
     check_batches: (2, 2),
     interval: 100,
+    needs_broker: false,
 };
 
 /// A query of `NEXMark`. With the last batch the number of batches is a multiple of the window's five.
@@ -242,6 +245,15 @@ pub(super) const WORKLOADS: &[Workload] = &[
         ..BASE
     },
     Workload {
+        name: "kafka-count",
+        about: "100,000 records of 100 bytes per batch from a topic of four partitions, counted, with a sum of what is in \
+                them. The loop is one over librdkafka's consumer.",
+        systems: &[Loop, Dstreams(1), Dstreams(2)],
+        batches: (5, 30),
+        needs_broker: true,
+        ..BASE
+    },
+    Workload {
         name: "yahoo",
         about: "The Yahoo streaming benchmark: views per campaign and ten seconds, 50,000 events per batch, parsed \
                 before.",
@@ -274,6 +286,7 @@ pub(super) const WORKLOADS: &[Workload] = &[
         batches: (0, 0),
         check_batches: (0, 0),
         interval: 10,
+        ..BASE
     },
     latency(
         "latency/10ms",

@@ -48,7 +48,8 @@ const CONFINED: &[(&str, &[&str])] = &[
     ("hyper", &["dstreams-web"]),
     ("datafusion", &["dstreams-sql", "dstreams-cluster"]),
     ("ballista", &["dstreams-cluster"]),
-    ("rdkafka", &["dstreams-kafka"]),
+    // The benchmarks have a loop over it to compare with.
+    ("rdkafka", &["dstreams-kafka", "dstreams-bench"]),
     ("rusqlite", &["dstreams-sqlite"]),
     ("postgres", &["dstreams-postgres"]),
     ("tokio-postgres", &["dstreams-postgres"]),

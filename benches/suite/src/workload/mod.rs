@@ -4,6 +4,7 @@
 mod empty;
 mod files;
 mod grep;
+mod kafka;
 mod nexmark;
 mod socket;
 mod start;
@@ -45,6 +46,7 @@ pub(crate) const ALL: &[Workload] = &[
     socket::WORD_COUNT,
     socket::LATENCY,
     files::WORKLOAD,
+    kafka::WORKLOAD,
     yahoo::PARSED,
     yahoo::JSON,
     nexmark::QUERIES[0],
