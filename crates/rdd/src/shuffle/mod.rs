@@ -28,7 +28,7 @@ mod reader;
 pub(crate) mod reduce_side;
 pub(crate) mod router;
 mod spill;
-mod table;
+pub(crate) mod table;
 
 use footprint::RecordMeter;
 use outputs::{MapOutput, Outputs};
