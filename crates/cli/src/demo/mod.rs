@@ -2,7 +2,7 @@
 //! `dstreams demo`: pipelines to watch. Here is what they have in common: settings, signals, and how numbers look.
 
 mod retail;
-mod show;
+pub(crate) mod show;
 mod words;
 
 use std::{error::Error, process, sync::mpsc, thread};
