@@ -301,7 +301,7 @@ table! {
         UI_RETAINED_STAGES: usize, "spark.ui.retainedStages", AtLeast(1), default_to "1000",
             "How many stages are remembered for UI and REST.";
         UI_PROMETHEUS_ENABLED: bool, "spark.ui.prometheus.enabled", (), default_to "false",
-            "Whether the numbers of executors are served in the text format of Prometheus.";
+            "Whether the numbers of executors, of which a program is one, are served at /metrics/executors/prometheus.";
         METRICS_NAMESPACE: Option<String>, "spark.metrics.namespace", TextForm::Any, unset_means "the application id",
             "First part of the name of each metric.";
         METRICS_CONF: Option<String>, "spark.metrics.conf", TextForm::Any, unset_means "no file",
