@@ -9,9 +9,11 @@ mod kafka;
 mod otlp;
 mod ports;
 mod postgres;
+mod python;
 mod s3;
 mod schema_registry;
 mod start;
+mod tls;
 
 pub use chromium::{BrowserError, Chromium};
 pub use ganglia::Gmond;
@@ -22,3 +24,4 @@ pub use postgres::Postgres;
 pub use s3::S3;
 pub use schema_registry::SchemaRegistryServer;
 pub use start::{StartError, or_skip};
+pub use tls::{Authority, TlsReceivers};
