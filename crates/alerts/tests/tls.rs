@@ -70,15 +70,15 @@ fn said(output: Output) -> String {
 #[test]
 fn a_webhook_over_tls_is_called_when_its_authority_is_trusted() {
     send_if_asked();
-    let test = "a_webhook_over_tls_is_called_when_its_authority_is_trusted";
-    let Some(mut receivers) = TlsReceivers::start_or_skip(test) else { return };
-    let sent = send(test, &receivers.https(), receivers.authority());
+    let name = "a_webhook_over_tls_is_called_when_its_authority_is_trusted";
+    let Some(mut receivers) = TlsReceivers::start_or_skip(name) else { return };
+    let sent = send(name, &receivers.https(), receivers.authority());
     assert!(sent.status.success(), "{sent:?}");
     let got = receivers.next_message();
     assert!(got.contains(r#""by": "https", "tls": "TLSv1.3""#) && got.contains("2000 records wait"), "{got}");
 
     let stranger = Authority::new().unwrap();
-    let text = said(send(test, &receivers.https(), &stranger));
+    let text = said(send(name, &receivers.https(), &stranger));
     assert!(text.contains("not trusted: the alert was not sent to localhost:"), "{text}");
     assert!(
         text.contains("UnknownIssuer") && text.contains("SSL_CERT_FILE") && !text.contains("hook"),
@@ -89,11 +89,11 @@ fn a_webhook_over_tls_is_called_when_its_authority_is_trusted() {
 #[test]
 fn mail_over_tls_is_sent_when_the_authority_is_trusted() {
     send_if_asked();
-    let test = "mail_over_tls_is_sent_when_the_authority_is_trusted";
-    let Some(mut receivers) = TlsReceivers::start_or_skip(test) else { return };
+    let name = "mail_over_tls_is_sent_when_the_authority_is_trusted";
+    let Some(mut receivers) = TlsReceivers::start_or_skip(name) else { return };
     let starttls = format!("{}?tls=required", receivers.smtp());
     for (by, server) in [("smtp", starttls.clone()), ("smtps", receivers.smtps())] {
-        let sent = send(test, &server, receivers.authority());
+        let sent = send(name, &server, receivers.authority());
         assert!(sent.status.success(), "{sent:?}");
         let got = receivers.next_message();
         let expected =
@@ -102,7 +102,7 @@ fn mail_over_tls_is_sent_when_the_authority_is_trusted() {
     }
     let stranger = Authority::new().unwrap();
     for server in [&starttls, &receivers.smtps()] {
-        let text = said(send(test, server, &stranger));
+        let text = said(send(name, server, &stranger));
         assert!(text.contains("not trusted: ") && text.contains("UnknownIssuer"), "{server}: {text}");
         assert!(text.contains("SSL_CERT_FILE"), "{server}: {text}");
     }
@@ -111,13 +111,13 @@ fn mail_over_tls_is_sent_when_the_authority_is_trusted() {
 #[test]
 fn mail_is_not_sent_without_tls_or_to_another_server() {
     send_if_asked();
-    let test = "mail_is_not_sent_without_tls_or_to_another_server";
-    let Some(receivers) = TlsReceivers::start_or_skip(test) else { return };
+    let name = "mail_is_not_sent_without_tls_or_to_another_server";
+    let Some(receivers) = TlsReceivers::start_or_skip(name) else { return };
     // The server insists on it.
-    let text = said(send(test, &receivers.smtp(), receivers.authority()));
+    let text = said(send(name, &receivers.smtp(), receivers.authority()));
     assert!(text.contains("not sent: "), "{text}");
     // The certificate is that of `localhost`.
     let other = receivers.smtps().replace("localhost", "127.0.0.1");
-    let text = said(send(test, &other, receivers.authority()));
+    let text = said(send(name, &other, receivers.authority()));
     assert!(text.contains("not trusted: ") && text.contains("not valid for name"), "{text}");
 }
