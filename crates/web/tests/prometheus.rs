@@ -99,8 +99,10 @@ fn the_program_is_the_one_executor_of_the_original() {
         assert!(value(name) >= 0.0, "{name}");
     }
     assert!(value("completedTasks_total") >= 4.0, "{text}");
-    assert_eq!(value("totalTasks_total"), value("completedTasks_total"));
-    assert_eq!((value("maxTasks"), value("maxMemory_bytes") > 1e6), (value("totalCores"), true));
+    for (one, other) in [("totalTasks_total", "completedTasks_total"), ("maxTasks", "totalCores")] {
+        assert!((value(one) - value(other)).abs() < 0.5, "{one}, {other}: {text}");
+    }
+    assert!(value("maxMemory_bytes") > 1e6, "{text}");
     assert!(text.starts_with("spark_info{version=\""), "{text}");
     shop.fail_next();
     shop.run(1);

@@ -93,7 +93,7 @@ table! {
         MARKER_INTERVAL: Duration, "dstreams.shutdown.markerInterval", MILLIS_ABOVE_ZERO, default_to "1s",
             "How often marker files are looked for.";
         SET_CHECKPOINTS_ASIDE: bool, "dstreams.shutdown.setCheckpointsAside", (), default_to "false",
-            "Whether the checkpoint directory gets a time stamp as its suffix after a stop by a file that was placed, if everything received has been processed: the next start, maybe of another program, begins anew.";
+            "Whether the checkpoint directory gets a time stamp as its suffix after a stop by a file that was placed, if everything received has been processed: the next start, maybe of another program, begins anew. On an object store it is copied and removed.";
         STOP_ENGINE_BY_DEFAULT: bool, "spark.streaming.stopSparkContextByDefault", (), default_to "true",
             "Whether stopping the streaming context also stops the RDD context when the call does not say.";
     }

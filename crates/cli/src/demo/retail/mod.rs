@@ -198,7 +198,7 @@ impl<'a> Plan<'a> {
         let (ssc, _ui) = self.start(sender)?;
         while let Ok(event) = events.recv() {
             match event {
-                Event::Started => {}
+                Event::Started(_) => {}
                 Event::Batch(row) => {
                     view.show(&row);
                     if self.options.batches.is_some_and(|wanted| view.batches() >= wanted) {
@@ -228,13 +228,13 @@ impl<'a> Plan<'a> {
             let _ended = io::stdin().read_to_end(&mut Vec::new());
             let _ = closed.send(Event::Interrupted);
         })?;
-        let (ssc, _no_ui) = self.start(sender)?;
+        let (ssc, ui) = self.start(sender)?;
         let tell = |event: &Event| -> Result<(), serde_json::Error> {
             write(&(serde_json::to_string(event)? + "\n"));
             Ok(())
         };
-        tell(&Event::Started)?;
-        while let Ok(event @ (Event::Started | Event::Batch(_))) = events.recv() {
+        tell(&Event::Started(ui.as_ref().map(|ui| ui.address().port())))?;
+        while let Ok(event @ (Event::Started(_) | Event::Batch(_))) = events.recv() {
             tell(&event)?;
         }
         ssc.stop_with(StopOptions::graceful())?;
@@ -282,9 +282,10 @@ impl<'a> Plan<'a> {
             Ok(())
         })?;
         ssc.add_listener(watcher);
-        // A worker lives from one kill to the next.
-        let ui = if options.worker { None } else { web_ui(&ssc)? };
-        write(&watched_at(ui.as_ref()));
+        let ui = web_ui(&ssc)?;
+        if !options.worker {
+            write(&watched_at(ui.as_ref()));
+        }
         ssc.start()?;
         let failed = ssc.clone();
         thread::spawn(move || {
