@@ -48,7 +48,7 @@ pub(super) fn remove_rest(dir: &Location) -> Result<()> {
             }
         })
     });
-    Ok(removed.map_err(CheckpointError::io("remove what has been set aside from", dir.path()))?)
+    removed.map_err(CheckpointError::io("remove what has been set aside from", dir.path()))
 }
 
 fn copy(from: &Location, to: &Location) -> io::Result<()> {

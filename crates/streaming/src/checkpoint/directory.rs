@@ -43,7 +43,8 @@ pub(crate) struct CheckpointDirectory {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Application {
     pub(crate) format: u32,
-    pub(crate) application: String,
+    #[serde(rename = "application")]
+    pub(crate) name: String,
     /// Where all of it has been copied. What is still there belongs to nobody.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) set_aside: Option<String>,
@@ -79,9 +80,9 @@ impl CheckpointDirectory {
                 aside::remove_rest(&location)?;
                 write_json(&location.join(APPLICATION), &Application::of(application))?;
             }
-            Some(theirs) if theirs.application != application => {
+            Some(theirs) if theirs.name != application => {
                 let ours = application.to_owned();
-                let (dir, theirs) = (location.path().to_owned(), theirs.application);
+                let (dir, theirs) = (location.path().to_owned(), theirs.name);
                 return Err(CheckpointError::OtherApplication { dir, theirs, ours }.into());
             }
             Some(_) => {}
@@ -112,7 +113,7 @@ impl CheckpointDirectory {
             Ok(text) => text,
             // Nobody has said so.
             Err(cause) if cause.kind() == io::ErrorKind::NotFound => return Ok(()),
-            Err(cause) => return Err(CheckpointError::io("read", dir.path())(cause).into()),
+            Err(cause) => return Err(CheckpointError::io("read", dir.path())(cause)),
         };
         let holder = serde_json::from_slice::<Holder>(&text);
         if holder.is_ok_and(|holder| holder.process == std::process::id() && holder.host == host()) {
@@ -190,7 +191,7 @@ impl CheckpointDirectory {
 
 impl Application {
     fn of(application: &str) -> Self {
-        Self { format: FORMAT, application: application.to_owned(), set_aside: None }
+        Self { format: FORMAT, name: application.to_owned(), set_aside: None }
     }
 }
 
