@@ -227,7 +227,7 @@ fn stage(store: &Store, job: &JobRecord, number: usize, stage: &StageRecord) -> 
             }
             (operators(store, stage))
             @if !stage.runs.is_empty() {
-                details id={ "tasks-" (job.id) "-" (stage.id) } { summary { (stage.runs.len()) " tasks" } (tasks(stage)) }
+                details id={ "tasks-" (job.id) "-" (stage.id) } { summary { (stage.runs.len()) " tasks" } div.wide { (tasks(stage)) } }
             }
             @if let Some(error) = &stage.error { (failure(&format!("stage-{}", stage.id), error)) }
         }
