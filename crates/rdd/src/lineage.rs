@@ -68,6 +68,8 @@ pub trait ShuffleStage: Send + Sync {
     fn run_map_task(&self, partition: usize, task: &TaskContext) -> Result<(), TaskError>;
     /// Held while the stage runs, so that two jobs do not compute it twice.
     fn lock(&self) -> &Mutex<()>;
+    /// Gives up all outputs. Whoever wants them after all has them computed again.
+    fn release(&self);
 }
 
 /// Work on the driver that must precede the tasks of a dataset.
@@ -80,6 +82,8 @@ pub trait Prepare: Send + Sync {
 pub trait Materialized: Send + Sync {
     /// True when every one of `partitions` can be read without its parents.
     fn has_all(&self, partitions: &[usize]) -> bool;
+    /// True when what is kept stays when memory is short, if on disk.
+    fn outlasts_shortage(&self) -> bool;
 }
 
 /// What is to be done with a dataset after the next job that uses it.
@@ -187,8 +191,18 @@ impl Lineage {
     }
 
     pub(crate) fn is_materialized(&self, partitions: &[usize]) -> bool {
-        let storage = self.storage.read().as_ref().and_then(Weak::upgrade);
-        storage.is_some_and(|storage| storage.has_all(partitions))
+        self.materialized().is_some_and(|storage| storage.has_all(partitions))
+    }
+
+    /// Whether all partitions are kept, and will be until they are forgotten or damaged.
+    pub(crate) fn is_safely_kept(&self) -> bool {
+        self.materialized().is_some_and(|storage| {
+            storage.outlasts_shortage() && storage.has_all(&(0..self.partitions).collect::<Vec<_>>())
+        })
+    }
+
+    fn materialized(&self) -> Option<Arc<dyn Materialized>> {
+        self.storage.read().as_ref().and_then(Weak::upgrade)
     }
 }
 

@@ -94,3 +94,18 @@ fn one_key_with_many_values_on_both_sides() {
     let many = |n: u16| sc.parallelize((0..n).map(|i| (0u8, i)));
     assert_eq!(many(300).join(&many(500)).count().unwrap(), 150_000);
 }
+
+#[test]
+fn keys_with_many_values_on_both_sides() {
+    let sc = RddContext::local(2).unwrap();
+    let side = |per_key: u16| (0..3u8).flat_map(move |key| (0..per_key).map(move |n| (key, n)));
+    let (left, right) = (sc.parallelize_in(side(2000), 3), sc.parallelize_in(side(30), 2));
+    let rows = left.join_with(&right, 1).collect().unwrap();
+    // Each record of the right side has the values of the left one in their order.
+    for of_one in rows.chunks(2000) {
+        let (key, (_, value)) = of_one[0];
+        assert!(of_one.iter().zip(0..).all(|(row, n)| *row == (key, (n, value))), "{key} {value}");
+    }
+    assert_eq!(rows.len(), 3 * 2000 * 30);
+    assert_eq!(sorted(right.join(&left).map(|(key, (v, w))| (key, (w, v))).collect().unwrap()), sorted(rows));
+}

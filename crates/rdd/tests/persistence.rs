@@ -224,6 +224,30 @@ fn a_file_that_is_gone_is_computed_again() {
 }
 
 #[test]
+fn outputs_of_a_shuffle_go_once_its_reader_is_kept_for_good() {
+    let used_after = |level| {
+        let (sc, dir) = context(1 << 20);
+        let (texts, computed) = texts(&sc, 900, 3);
+        let pairs = texts.map(|text| (text, 1u64)).reduce_by_key_with(|a, b| a + b, 3);
+        let kept = pairs.persist(level);
+        assert_eq!(kept.count().unwrap(), 900);
+        assert_eq!(kept.count().unwrap(), 900);
+        assert_eq!(computed.load(Ordering::SeqCst), 900);
+        if level == StorageLevel::DISK_ONLY {
+            // What is lost is computed from the start.
+            fs::remove_file(&block_files(dir.path())[0]).unwrap();
+            assert_eq!(kept.count().unwrap(), 900);
+            assert_eq!(computed.load(Ordering::SeqCst), 1800);
+        }
+        sc.memory().used()
+    };
+    let both = used_after(StorageLevel::MEMORY_ONLY);
+    let blocks = used_after(StorageLevel::MEMORY_AND_DISK);
+    assert!(blocks > 0 && blocks * 3 < both * 2, "{blocks} of {both}");
+    assert_eq!(used_after(StorageLevel::DISK_ONLY), 0);
+}
+
+#[test]
 fn jobs_at_the_same_time_compute_once() {
     for level in LEVELS {
         let (sc, _dir) = context(1 << 20);

@@ -3,6 +3,7 @@
 
 use std::{marker::PhantomData, sync::Arc};
 
+use super::hash_join::HashJoin;
 use crate::{
     chunk::BoxChunks,
     error::TaskError,
@@ -84,6 +85,10 @@ impl<K: Data, V: Data> Rdd<(K, V)> {
 
     /// Every pair of values that the two datasets have for the same key.
     ///
+    /// The records of a partition of this dataset are put into a table, in which those of the other one are looked up as
+    /// they come: of two datasets the smaller one is better on this side. Rows come in the order of the other's records.
+    /// Where memory is short for the table, both sides are grouped by key first, on disk in part, and so are the rows.
+    ///
     /// ```
     /// # let sc = dstreams_rdd::RddContext::local(2)?;
     /// let ages = sc.parallelize([(1, 30), (2, 40)]);
@@ -116,7 +121,26 @@ impl<K: Data, V: Data> Rdd<(K, V)> {
         K: Key,
         V: Wire,
     {
-        self.cogroup_with(other, options).flat_map_values(|(left, right)| Product::new(left, right))
+        let chosen = options.into().choose(self.context(), &[self.lineage(), other.lineage()]);
+        let (left, right) = (Side::new(self, &chosen), Side::new(other, &chosen));
+        let dependencies = vec![left.dependency(), right.dependency()];
+        let sides = (left.clone(), right.clone());
+        let context = self.context().clone();
+        let rdd = Rdd::new(
+            self.context(),
+            "join",
+            chosen.partitions,
+            Some(chosen.id),
+            dependencies,
+            move |partition: usize, task: &TaskContext, operator: usize| {
+                let (left, expected) = sides.0.chunks_and_len(partition, task)?;
+                let right = sides.1.chunks(partition, task)?;
+                Ok(Box::new(HashJoin::new(left, expected, right, &context, task, operator)) as _)
+            },
+        );
+        left.read_by(&rdd);
+        right.read_by(&rdd);
+        rdd
     }
 
     /// As [`join`](Self::join), and every value of this dataset whose key the other one lacks.
@@ -277,6 +301,22 @@ impl<K: Key, V: Wire> Side<K, V> {
         }
     }
 
+    /// As [`chunks`](Self::chunks), and how many records there are, as far as that is known.
+    fn chunks_and_len(
+        &self,
+        partition: usize,
+        task: &TaskContext,
+    ) -> Result<(BoxChunks<(K, V)>, usize), TaskError> {
+        match self {
+            Self::Narrow(rdd) => Ok((rdd.chunks(partition, task)?, 0)),
+            Self::Shuffled(shuffle) => {
+                let reader = shuffle.reader(partition, task)?;
+                let len = reader.len_in_memory();
+                Ok((Box::new(reader), len))
+            }
+        }
+    }
+
     fn read_by<U: Data>(&self, reader: &Rdd<U>) {
         if let Self::Shuffled(shuffle) = self {
             shuffle.read_by(reader.lineage());
@@ -331,7 +371,7 @@ pub(super) fn append<V, W>(mut first: (Vec<V>, Vec<W>), mut second: (Vec<V>, Vec
 }
 
 /// All pairs of two lists, without holding them all.
-struct Product<V, W> {
+pub(super) struct Product<V, W> {
     left: std::vec::IntoIter<V>,
     current: Option<V>,
     right: Vec<W>,
@@ -339,7 +379,7 @@ struct Product<V, W> {
 }
 
 impl<V, W> Product<V, W> {
-    fn new(left: Vec<V>, right: Vec<W>) -> Self {
+    pub(super) fn new(left: Vec<V>, right: Vec<W>) -> Self {
         Self { left: left.into_iter(), current: None, right, next: 0 }
     }
 }

@@ -4,6 +4,7 @@
 mod cartesian;
 mod coalesce;
 mod evolve;
+mod hash_join;
 mod join;
 mod narrow;
 mod pair;

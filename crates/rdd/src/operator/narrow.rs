@@ -424,7 +424,7 @@ impl<T: Data, F: Fn(&T) -> bool> Chunks<T> for FilterChunks<T, F> {
 
 /// Keeps the iterator of a record whose results did not fit in the chunk, so that chunks stay small however many
 /// records one record becomes.
-struct FlatMapChunks<T, F, I> {
+pub(super) struct FlatMapChunks<T, F, I> {
     input: BoxChunks<T>,
     f: F,
     pending: std::vec::IntoIter<T>,
@@ -434,7 +434,7 @@ struct FlatMapChunks<T, F, I> {
 }
 
 impl<T, F, I> FlatMapChunks<T, F, I> {
-    fn new<J: IntoIterator<IntoIter = I>>(
+    pub(super) fn new<J: IntoIterator<IntoIter = I>>(
         input: BoxChunks<T>,
         f: F,
         task: &TaskContext,

@@ -108,6 +108,10 @@ impl<T: Data> Materialized for Slots<T> {
     fn has_all(&self, partitions: &[usize]) -> bool {
         partitions.iter().all(|partition| self.slots[*partition].is_kept())
     }
+
+    fn outlasts_shortage(&self) -> bool {
+        self.policy.on_disk.is_some()
+    }
 }
 
 /// Keeps a block and starts to read it, before others may evict it.

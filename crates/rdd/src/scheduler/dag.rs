@@ -99,10 +99,11 @@ impl Scheduler {
     ) -> Result<()> {
         let mut left = partitions.to_vec();
         let mut attempt = 0;
+        let mut shuffled = Vec::new();
         loop {
             attempt += 1;
             let result = self
-                .make_ready(job, target, &left)
+                .make_ready(job, target, &left, &mut shuffled)
                 .and_then(|()| self.run_stage(job, target, None, &mut left, body));
             match result {
                 // A block that was kept, or the output of a shuffle, went away between the look at the lineage and
@@ -111,13 +112,22 @@ impl Scheduler {
                     if failure.cause.is_missing_input()
                         && attempt < self.max_stage_attempts
                         && !job.is_cancelled() => {}
-                result => return result,
+                result => {
+                    release(&shuffled);
+                    return result;
+                }
             }
         }
     }
 
-    /// Runs every stage that `target` needs and that has no complete output.
-    fn make_ready(&self, job: &RunningJob<'_>, target: &Arc<Lineage>, partitions: &[usize]) -> Result<()> {
+    /// Runs every stage that `target` needs and that has no complete output, and adds it to `shuffled`.
+    fn make_ready(
+        &self,
+        job: &RunningJob<'_>,
+        target: &Arc<Lineage>,
+        partitions: &[usize],
+        shuffled: &mut Vec<Shuffled>,
+    ) -> Result<()> {
         if target.is_materialized(partitions) {
             return Ok(());
         }
@@ -131,7 +141,11 @@ impl Scheduler {
                             pending.push(parent);
                         }
                     }
-                    Dependency::Shuffle(stage) => self.run_shuffle(job, &stage)?,
+                    Dependency::Shuffle(stage) => {
+                        if self.run_shuffle(job, &stage, shuffled)? {
+                            shuffled.push(Shuffled { stage, reader: Arc::clone(&lineage) });
+                        }
+                    }
                     Dependency::Prepared(work) => work.prepare()?,
                 }
             }
@@ -139,16 +153,23 @@ impl Scheduler {
         Ok(())
     }
 
-    fn run_shuffle(&self, job: &RunningJob<'_>, stage: &Arc<dyn ShuffleStage>) -> Result<()> {
+    /// Runs the map tasks that are missing; false when there are none.
+    fn run_shuffle(
+        &self,
+        job: &RunningJob<'_>,
+        stage: &Arc<dyn ShuffleStage>,
+        shuffled: &mut Vec<Shuffled>,
+    ) -> Result<bool> {
         let _one_at_a_time = stage.lock().lock();
         let mut missing = stage.missing();
         if missing.is_empty() {
-            return Ok(());
+            return Ok(false);
         }
-        self.make_ready(job, stage.parent(), &missing)?;
+        self.make_ready(job, stage.parent(), &missing, shuffled)?;
         let shuffle = Arc::clone(stage);
         let body: TaskBody = Arc::new(move |task| shuffle.run_map_task(task.partition(), task));
-        self.run_stage(job, stage.parent(), Some(stage.id()), &mut missing, &body)
+        self.run_stage(job, stage.parent(), Some(stage.id()), &mut missing, &body)?;
+        Ok(true)
     }
 
     /// Runs one task per partition until all have succeeded or one has failed too often. Returns only when no task
@@ -223,6 +244,23 @@ impl Scheduler {
             error: result.as_ref().err().map(ToString::to_string),
         });
         result
+    }
+}
+
+/// A shuffle of which a job has computed outputs.
+struct Shuffled {
+    stage: Arc<dyn ShuffleStage>,
+    /// The dataset that reads them.
+    reader: Arc<Lineage>,
+}
+
+/// Drops the outputs that nobody will ask for, as their reader is kept. They would fill the memory that the batches of
+/// a window need.
+fn release(shuffled: &[Shuffled]) {
+    for Shuffled { stage, reader } in shuffled {
+        if reader.is_safely_kept() {
+            stage.release();
+        }
     }
 }
 

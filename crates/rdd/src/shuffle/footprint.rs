@@ -63,6 +63,10 @@ impl RecordMeter {
     /// Counts the records of a chunk; a few of them are measured.
     pub(crate) fn count<T: Serialize>(&mut self, chunk: &[T]) {
         self.records += chunk.len();
+        // What needs no drop owns nothing elsewhere.
+        if !std::mem::needs_drop::<T>() {
+            return;
+        }
         for record in chunk.iter().step_by(chunk.len().div_ceil(4).max(1)) {
             self.heap.add(heap_size(record).unwrap_or(MEASURED));
         }
@@ -75,7 +79,12 @@ impl RecordMeter {
 
     /// The bytes of all records counted.
     pub(crate) fn bytes<T>(&self) -> usize {
-        self.records.saturating_mul(size_of::<T>()).saturating_add(self.heap.times(self.records))
+        self.records.saturating_mul(size_of::<T>()).saturating_add(self.heap())
+    }
+
+    /// The bytes that all records counted hold elsewhere.
+    pub(crate) fn heap(&self) -> usize {
+        self.heap.times(self.records)
     }
 
     /// Forgets the records, but not how large they were.

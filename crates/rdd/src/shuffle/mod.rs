@@ -28,8 +28,9 @@ mod reader;
 pub(crate) mod reduce_side;
 pub(crate) mod router;
 mod spill;
-mod table;
+pub(crate) mod table;
 
+use footprint::RecordMeter;
 use outputs::{MapOutput, Outputs};
 use reader::Reader;
 use router::Router;
@@ -115,6 +116,10 @@ impl<T: Data, R: Wire> ShuffleStage for Shuffle<T, R> {
     fn lock(&self) -> &Mutex<()> {
         &self.running
     }
+
+    fn release(&self) {
+        self.outputs.release();
+    }
 }
 
 /// One map task at work.
@@ -159,6 +164,8 @@ impl<'a, T: Data, R: Wire> MapSide<'a, T, R> {
             self.spill()?;
         }
         let buckets = self.router.take()?;
+        // A table has more places than records, and what it was charged for them is not needed any more.
+        self.memory.shrink(self.memory.bytes().saturating_sub(bytes(&buckets)));
         let records = self.written + count(&buckets);
         Ok((MapOutput { buckets, spill: self.spill, _memory: self.memory }, records))
     }
@@ -166,6 +173,13 @@ impl<'a, T: Data, R: Wire> MapSide<'a, T, R> {
 
 fn count<R>(buckets: &[Vec<R>]) -> u64 {
     buckets.iter().map(|bucket| bucket.len() as u64).sum()
+}
+
+/// The memory of records, estimated from some of them.
+fn bytes<R: Wire>(buckets: &[Vec<R>]) -> usize {
+    let mut meter = RecordMeter::default();
+    buckets.iter().for_each(|bucket| meter.count(bucket));
+    meter.bytes::<R>()
 }
 
 /// A reservation to grow.

@@ -59,6 +59,15 @@ impl<R: Wire> Outputs<R> {
         Ok(runs)
     }
 
+    /// Drops all outputs. Tasks that are reading them go on.
+    pub(crate) fn release(&self) {
+        let mut outputs = self.outputs.lock();
+        let nothing = vec![None; outputs.len()];
+        let released = std::mem::replace(&mut *outputs, nothing);
+        drop(outputs);
+        drop(released);
+    }
+
     /// Drops an output that cannot be read, so that the scheduler has it made again.
     pub(crate) fn lose(&self, run: &Run<R>, cause: &TaskError) -> TaskError {
         tracing::warn!(shuffle = self.shuffle, map = run.map, %cause, "a map output is lost");

@@ -56,6 +56,12 @@ impl<R: Wire> Reader<R> {
         self.runs.len()
     }
 
+    /// How many records there are in memory.
+    pub(crate) fn len_in_memory(&self) -> usize {
+        let in_memory = self.runs.iter().filter(|run| run.start.is_none());
+        in_memory.map(|run| run.output.buckets[self.reducer].len()).sum()
+    }
+
     /// How many records the first run has, if it is in memory.
     pub(crate) fn first_run_len(&self) -> usize {
         let in_memory = self.runs.first().filter(|run| run.start.is_none());

@@ -215,6 +215,14 @@ impl<T: Wire> DStream<T> {
         )
     }
 
+    /// As [`cache`](DStream::cache), but on disk where memory is short, and what the program asks for comes first.
+    pub(crate) fn persist_by_default(&self) {
+        let keep: Keep<T> = Arc::new(|rdd| {
+            let _kept = rdd.persist(dstreams_rdd::StorageLevel::MEMORY_AND_DISK);
+        });
+        self.node.keep_by_default(&keep);
+    }
+
     /// Sets how often the stream is checkpointed: every `interval`, which must be a multiple of the slide. Its datasets
     /// are kept in memory unless told otherwise. Streams with a state are checkpointed without being told; five to ten
     /// slides are a good interval.

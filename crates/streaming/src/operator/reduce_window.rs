@@ -77,7 +77,8 @@ impl<K: Key, V: Wire> DStream<(K, V)> {
         let f = Arc::new(f);
         let in_batch = Arc::clone(&f);
         let reduced = self.reduce_by_key_with(move |a, b| in_batch(a, b), partitioning.clone());
-        reduced.cache_by_default();
+        // On disk where memory is short: what leaves a window was made long ago, and from more than itself.
+        reduced.persist_by_default();
         let new = NewStream {
             operator: "reduce_by_key_and_window",
             slide,
