@@ -22,7 +22,7 @@ use std::{
 };
 
 use dstreams::{
-    Duration, StopOptions, StreamingContext, get_or_create, log::Level, streaming::config::keys, web::WebUi,
+    Duration, StopOptions, StreamingContext, Watched, get_or_create, log::Level, streaming::config::keys,
 };
 use tempfile::TempDir;
 
@@ -34,7 +34,7 @@ use self::{
     view::View,
     watch::{Event, Watcher},
 };
-use super::{show::write, watch_signals, watched_at, web_ui};
+use super::{show::write, watch_signals, watched_at};
 
 /// By what sinks and the checkpoint know the demo.
 const APPLICATION: &str = "dstreams-demo-retail";
@@ -195,7 +195,7 @@ impl<'a> Plan<'a> {
         let (sender, events) = mpsc::channel();
         let signals = sender.clone();
         watch_signals(move || signals.send(Event::Interrupted).is_ok())?;
-        let (ssc, _ui) = self.start(sender)?;
+        let (ssc, _pages) = self.start(sender)?;
         while let Ok(event) = events.recv() {
             match event {
                 Event::Started(_) => {}
@@ -228,12 +228,12 @@ impl<'a> Plan<'a> {
             let _ended = io::stdin().read_to_end(&mut Vec::new());
             let _ = closed.send(Event::Interrupted);
         })?;
-        let (ssc, ui) = self.start(sender)?;
+        let (ssc, pages) = self.start(sender)?;
         let tell = |event: &Event| -> Result<(), serde_json::Error> {
             write(&(serde_json::to_string(event)? + "\n"));
             Ok(())
         };
-        tell(&Event::Started(ui.as_ref().map(|ui| ui.address().port())))?;
+        tell(&Event::Started(pages.port()))?;
         while let Ok(event @ (Event::Started(_) | Event::Batch(_))) = events.recv() {
             tell(&event)?;
         }
@@ -247,10 +247,7 @@ impl<'a> Plan<'a> {
     }
 
     /// Builds the pipeline and starts it, from the beginning or where the directory says.
-    fn start(
-        &self,
-        events: mpsc::Sender<Event>,
-    ) -> Result<(StreamingContext, Option<WebUi>), Box<dyn Error>> {
+    fn start(&self, events: mpsc::Sender<Event>) -> Result<(StreamingContext, Watched), Box<dyn Error>> {
         let options = self.options;
         let own = [
             (keys::BATCH_INTERVAL.name(), options.interval.as_str()),
@@ -282,9 +279,9 @@ impl<'a> Plan<'a> {
             Ok(())
         })?;
         ssc.add_listener(watcher);
-        let ui = web_ui(&ssc)?;
+        let pages = Watched::of(&ssc)?;
         if !options.worker {
-            write(&watched_at(ui.as_ref()));
+            write(&watched_at(&pages));
         }
         ssc.start()?;
         let failed = ssc.clone();
@@ -294,7 +291,7 @@ impl<'a> Plan<'a> {
                 let _ = events.send(Event::Ended);
             }
         });
-        Ok((ssc, ui))
+        Ok((ssc, pages))
     }
 
     /// Compares what is in the tables with what should be.
