@@ -125,3 +125,30 @@ fn an_address_without_an_application_is_said() {
     let text = said(top(&[&address]));
     assert!(text.contains(&format!("nobody answers at http://{address}")), "{text}");
 }
+
+#[test]
+fn a_terminal_is_drawn_on_and_given_back() {
+    let (test, ui) = shop(&[]);
+    sell(&test, &ui);
+    for (keys, name) in [("q", "the key"), ("\x03", "Ctrl-C")] {
+        // It makes a terminal, of which it shows here what is written there.
+        let top = format!("stty cols 80 rows 24; exec {} top {}", env!("CARGO_BIN_EXE_dstreams"), ui.url());
+        let mut script = Command::new("script");
+        script.args(["--quiet", "--flush", "--return", "--command", &top, "/dev/null"]).env("TERM", "xterm");
+        let mut script = script.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        let (mut input, mut output) = (script.stdin.take().unwrap(), script.stdout.take().unwrap());
+        let (mut shown, mut part) = (String::new(), [0; 4096]);
+        while !shown.contains("q ends") {
+            let length = output.read(&mut part).unwrap();
+            assert_ne!(length, 0, "it has ended: {shown}");
+            shown.push_str(&String::from_utf8_lossy(&part[..length]));
+        }
+        assert!(shown.contains("\x1b[?1049h") && shown.contains("Keeps up: 0 % busy."), "{shown:?}");
+        input.write_all(keys.as_bytes()).unwrap();
+        let mut rest = Vec::new();
+        output.read_to_end(&mut rest).unwrap();
+        let rest = String::from_utf8_lossy(&rest);
+        assert!(rest.contains("\x1b[?25h") && rest.contains("\x1b[?1049l"), "{name}: {rest:?}");
+        assert!(script.wait().unwrap().success(), "{name}");
+    }
+}
