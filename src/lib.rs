@@ -20,7 +20,8 @@
 //! [`streaming`] holds streams, sources, outputs and the test kit; [`rdd`] holds the datasets under them, which are
 //! useful on their own. The features `sqlite` and `postgres` add sinks of these names, `kafka` a source and a sink, `avro`,
 //! `json` and `protobuf` formats of records; `object-store` lets checkpoint directories be on S3, Google Cloud Storage and
-//! Azure, `web` adds pages that show what a program does, and `alerts` tells people when something is wrong.
+//! Azure, `web` adds pages that show what a program does, `otlp` sends its metrics to OpenTelemetry, and `alerts` tells
+//! people when something is wrong.
 #![forbid(unsafe_code)]
 
 mod alerted;
@@ -52,6 +53,10 @@ pub use dstreams_streaming::{
 };
 #[cfg(feature = "web")]
 pub use dstreams_web as web;
+#[cfg(feature = "web")]
+pub use watched::Watched;
+#[cfg(not(feature = "web"))]
+use watched::Watched;
 
 /// Runs an application until it fails or is told to stop; its log goes to standard error, or where `dstreams.log.file` says.
 ///
@@ -70,7 +75,7 @@ pub use dstreams_web as web;
 pub fn run(name: &str, build: impl FnOnce(&StreamingContext) -> Result<()>) -> Result<()> {
     // Until the program has ended: then its last alerts are sent.
     let mut alerts = alerted::Alerted::default();
-    let mut watched = watched::Watched::default();
+    let mut watched = Watched::default();
     register_storages();
     let whole = |ssc: &StreamingContext| {
         log::start(ssc.config()).map_err(Error::user)?;
@@ -89,7 +94,7 @@ pub fn run(name: &str, build: impl FnOnce(&StreamingContext) -> Result<()>) -> R
 pub fn run_with(config: Config, build: impl FnOnce(&StreamingContext) -> Result<()>) -> Result<()> {
     register_storages();
     let mut alerts = alerted::Alerted::default();
-    let mut watched = watched::Watched::default();
+    let mut watched = Watched::default();
     streaming::run_with(config, |ssc| {
         build(ssc)?;
         alerts.start(ssc)?;

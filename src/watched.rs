@@ -12,19 +12,51 @@ use dstreams_streaming::{Result, StreamingContext};
 #[cfg(feature = "web")]
 use dstreams_web::WebUi;
 
-/// Who watches a program. They go when this is dropped.
+/// Who watches a program: its pages, its event log and its reports of metrics. They go when this is dropped.
+///
+/// [`run`](crate::run) does all of this itself. A program with a context of its own does it before the start:
+///
+/// ```
+/// # let mut config = dstreams::Config::new();
+/// # config.set("spark.master", "local[1]")?;
+/// # config.set("spark.ui.port", "0")?;
+/// # let ssc = dstreams::StreamingContext::new(config, dstreams::time::seconds(1))?;
+/// let watched = dstreams::Watched::of(&ssc)?;
+/// assert!(watched.url().is_some_and(|url| url.starts_with("http://127.0.0.1:")));
+/// # Ok::<(), dstreams::Error>(())
+/// ```
+#[cfg(feature = "web")]
 #[derive(Default)]
-pub(crate) struct Watched {
-    #[cfg(feature = "web")]
+pub struct Watched {
     monitor: Option<Arc<Monitor>>,
-    #[cfg(feature = "web")]
     ui: Option<WebUi>,
-    #[cfg(feature = "web")]
     reporter: Option<Reporter>,
 }
 
+/// Nobody watches a program that is built without the feature `web`.
+#[cfg(not(feature = "web"))]
+#[derive(Default)]
+pub(crate) struct Watched(());
+
 #[cfg(feature = "web")]
 impl Watched {
+    /// Watches a context that is about to be started, as its configuration says.
+    pub fn of(context: &StreamingContext) -> Result<Self> {
+        let mut watched = Self::default();
+        watched.start(context)?;
+        Ok(watched)
+    }
+
+    /// Where the pages are, for this machine. There are none when they are not wanted, or when every port is taken.
+    pub fn url(&self) -> Option<String> {
+        self.ui.as_ref().map(WebUi::url)
+    }
+
+    /// The port of the pages.
+    pub fn port(&self) -> Option<u16> {
+        self.ui.as_ref().map(|ui| ui.address().port())
+    }
+
     /// Watches a context that is about to be started, as its configuration says.
     pub(crate) fn start(&mut self, context: &StreamingContext) -> Result<()> {
         if !is_run(context.config()) {

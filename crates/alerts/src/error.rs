@@ -26,6 +26,17 @@ pub enum AlertError {
         /// Why it has not.
         cause: BoxError,
     },
+    /// A notice was not sent, since nobody vouches for the other side.
+    #[error(
+        "the alert was not sent to {to}, whose certificate is not trusted ({cause}): add the authority that has signed it \
+         to those of the system, or set SSL_CERT_FILE to a file with its certificate"
+    )]
+    NotTrusted {
+        /// Where it should have gone.
+        to: String,
+        /// What is wrong with the certificate.
+        cause: BoxError,
+    },
     /// The system gave no thread.
     #[error("cannot start a thread for alerts: {0}")]
     Thread(std::io::Error),
@@ -33,6 +44,30 @@ pub enum AlertError {
 
 impl AlertError {
     pub(crate) fn not_sent(to: &str, cause: impl Into<BoxError>) -> Self {
-        Self::NotSent { to: to.to_owned(), cause: cause.into() }
+        let (to, cause) = (to.to_owned(), cause.into());
+        if is_about_a_certificate(&*cause) {
+            Self::NotTrusted { to, cause }
+        } else {
+            Self::NotSent { to, cause }
+        }
     }
+}
+
+/// Whether the certificate of the other side was refused.
+fn is_about_a_certificate(error: &(dyn std::error::Error + 'static)) -> bool {
+    let mut next = Some(error);
+    while let Some(error) = next {
+        if matches!(error.downcast_ref(), Some(rustls::Error::InvalidCertificate(_))) {
+            return true;
+        }
+        // What an I/O error holds is not its source, but itself.
+        next = match error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref) {
+            Some(held) => Some(held),
+            None => match error.downcast_ref() {
+                Some(ureq::Error::Io(held)) => Some(held),
+                _ => error.source(),
+            },
+        };
+    }
+    false
 }

@@ -155,6 +155,20 @@ fn an_e_mail_without_a_sender_is_an_error_at_the_start() {
     assert!(error.contains("dstreams.alerts.email.from"), "{error}");
 }
 
+#[test]
+fn an_e_mail_that_is_not_sent_is_an_error_without_the_password() {
+    let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let mut config = Config::default();
+    for (key, value) in
+        [("to", "a@b.org"), ("from", "c@d.org"), ("server", &format!("smtp://mailer:secret@{free}"))]
+    {
+        config.set(&format!("dstreams.alerts.email.{key}"), value).unwrap();
+    }
+    let error = Email::of(&config).unwrap().send(&notice()).unwrap_err().to_string();
+    assert!(error.starts_with(&format!("the alert was not sent to smtp://{free}: ")), "{error}");
+    assert!(!error.contains("secret"), "{error}");
+}
+
 /// Fails so many times, then gives what it is to send.
 struct Wavering {
     failures: usize,

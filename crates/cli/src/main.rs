@@ -8,6 +8,7 @@ mod history;
 mod process;
 mod stop;
 mod supervise;
+mod top;
 
 use std::process::ExitCode;
 
@@ -39,6 +40,8 @@ enum Command {
     Stop(stop::Options),
     /// Run an application, and start it again when it fails.
     Supervise(supervise::Options),
+    /// Watch an application in this terminal: what its streaming page shows.
+    Top(top::Options),
 }
 
 impl Command {
@@ -50,7 +53,8 @@ impl Command {
             | Self::DeadLetters(_)
             | Self::History(_)
             | Self::Stop(_)
-            | Self::Supervise(_) => dstreams::log::Level::WARN,
+            | Self::Supervise(_)
+            | Self::Top(_) => dstreams::log::Level::WARN,
         }
     }
 }
@@ -77,6 +81,7 @@ fn main() -> ExitCode {
             Ok(code) => return code,
             Err(error) => Err(error),
         },
+        Command::Top(options) => top::run(&options),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -4,7 +4,7 @@
 
 mod process;
 
-use std::path::Path;
+use std::{path::Path, process::Command};
 
 use dstreams::sqlite::rusqlite::Connection;
 use dstreams_test_servers::Postgres;
@@ -73,6 +73,29 @@ fn nothing_is_lost_or_doubled_by_kills_at_any_moment() {
     let (output, errors, status) = start(dir.path(), &["--chaos", "--kills", "3"]).finish();
     assert!(status.success() && output.contains(PROVED), "{output}{errors}");
     assert!(output.contains("kill 3: SIGKILL after batch ") && output.contains("back after "), "{output}");
+}
+
+#[test]
+fn the_pages_come_back_after_a_kill() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut demo = start(dir.path(), &["--chaos", "--conf", "spark.ui.port=0"]);
+    demo.read_until(|line| line.starts_with("Watch it at "));
+    let address = demo.seen.lines().last().unwrap();
+    let address = address.strip_prefix("Watch it at ").unwrap().split(", ").next().unwrap().to_owned();
+    for _ in 0..2 {
+        demo.read_until(|line| line.contains("back after"));
+        // It may be killed again at this very moment, and is back in the next.
+        let mut top = Command::new(env!("CARGO_BIN_EXE_dstreams"));
+        let top = top.args(["top", "--once", &address]);
+        let shown =
+            std::iter::repeat_with(|| top.output().unwrap()).take(1000).find(|top| top.status.success());
+        let shown = String::from_utf8(shown.expect("it comes back").stdout).unwrap();
+        assert!(shown.starts_with("dstreams-demo-retail ("), "{shown}");
+    }
+    demo.signal("-INT");
+    let (output, errors, status) = demo.finish();
+    assert!(status.success() && output.contains(PROVED), "{output}{errors}");
+    assert_eq!(output.matches("Watch it at ").count(), 1, "{output}");
 }
 
 #[test]

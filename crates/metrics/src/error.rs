@@ -24,7 +24,7 @@ pub enum Error {
     },
     /// The class of a sink is none of those that are here.
     #[error(
-        "{key} is {class}, which is no sink here: use ConsoleSink, CsvSink, Slf4jSink, GraphiteSink, GangliaSink, StatsdSink, MetricsServlet or PrometheusServlet"
+        "{key} is {class}, which is no sink here: use ConsoleSink, CsvSink, Slf4jSink, GraphiteSink, GangliaSink, StatsdSink, OtlpSink, MetricsServlet or PrometheusServlet"
     )]
     UnknownClass {
         /// The key.

@@ -139,6 +139,12 @@ impl Plan {
             "GraphiteSink" => Box::new(Graphite::new(options)?),
             "GangliaSink" => Box::new(Ganglia::new(options)?),
             "StatsdSink" => Box::new(Statsd::new(options)?),
+            #[cfg(feature = "otlp")]
+            "OtlpSink" => Box::new(crate::sink::otlp::Otlp::new(options)?),
+            #[cfg(not(feature = "otlp"))]
+            "OtlpSink" => {
+                return Err(options.bad("class", "OtlpSink needs a build with the feature `otlp`".to_owned()));
+            }
             "MetricsServlet" => {
                 self.paths.json = options.path(JSON_PATH)?;
                 return Ok(());
@@ -269,6 +275,8 @@ mod tests {
             problem(&[("*.sink.g.class", "NoSink")])
                 .starts_with("*.sink.g.class is NoSink, which is no sink here")
         );
+        #[cfg(not(feature = "otlp"))]
+        assert!(problem(&[("*.sink.o.class", "OtlpSink")]).contains("a build with the feature `otlp`"));
         assert!(problem(&[("*.sink.g.period", "5")]).contains("has no class"));
         assert!(problem(&[("sink.g", "5")]).contains("INSTANCE.sink.NAME.OPTION"));
         let short = [

@@ -7,7 +7,7 @@ use std::{
     thread::JoinHandle,
 };
 
-use dstreams_metrics::{Settings, Sink, Value};
+use dstreams_metrics::{Settings, Sink, Snapshot, Value};
 use dstreams_streaming::{
     Config, Duration, Time,
     clock::{Clock, StopFlag},
@@ -79,10 +79,11 @@ fn work(monitor: &Weak<Monitor>, clock: &dyn Clock, mut due: Vec<Due>, stop: &St
     while let Some(next) = due.iter().map(|due| due.next).min() {
         let ended = clock.wait_until(next, stop) == dstreams_streaming::clock::Waited::Stopped;
         let Some(monitor) = monitor.upgrade() else { return };
-        let (now, values) = (clock.now(), monitor.values());
+        let (now, snapshot) = (clock.now(), monitor.metrics());
+        let values = snapshot.flat(&monitor.metrics_prefix());
         for due in &mut due {
             if ended || due.next <= now {
-                due.report(&values, now);
+                due.report(&snapshot, &values, now);
             }
         }
         if ended {
@@ -92,10 +93,10 @@ fn work(monitor: &Weak<Monitor>, clock: &dyn Clock, mut due: Vec<Due>, stop: &St
 }
 
 impl Due {
-    fn report(&mut self, values: &BTreeMap<String, Value>, now: Time) {
+    fn report(&mut self, snapshot: &Snapshot, values: &BTreeMap<String, Value>, now: Time) {
         // What was missed, say while the machine slept, is not made up for.
         self.next = now + self.period;
-        match self.sink.report(values, now.as_millis()) {
+        match self.sink.report_labelled(snapshot, values, now.as_millis()) {
             Ok(()) if self.failed => {
                 tracing::info!("metrics are reported again to {}", self.sink.name());
                 self.failed = false;

@@ -73,7 +73,10 @@ fn life_cycle_of_one_batch() {
     for (output, number) in [(0, 0), (0, 1), (1, 2), (1, 3)] {
         store.apply(job(number, 1000, output));
     }
-    assert_eq!(store.batch(at(1000)).unwrap().records(), 600);
+    let known = store.batch(at(1000)).unwrap();
+    assert_eq!(known.records(), 600);
+    assert_eq!([0, 1, 3].map(|id| known.records_of(StreamId(id))), [300, 300, 0]);
+    assert_eq!(known.info.inputs[&StreamId(1)].metadata[InputInfo::DESCRIPTION], "test");
     assert_eq!(store.jobs_of(at(1000)), [(0, 0), (0, 1), (1, 2), (1, 3)]);
 
     tell(&mut store, StreamingEvent::BatchCompleted(batch(1000, Some(2000), Some(2500))));
@@ -126,6 +129,35 @@ fn jobs_of_forgotten_batches_do_not_add_up() {
         store.apply(job(number, time, 0));
     }
     assert!(store.unfinished_jobs() <= 10, "{}", store.unfinished_jobs());
+}
+
+#[test]
+fn jobs_that_start_for_batches_long_forgotten_are_bounded_too() {
+    let mut store = Store::new(Limits { batches: 20, ..Limits::default() });
+    let entries = |store: &Store| {
+        let known = store.batches().filter(|batch| !batch.jobs.is_empty()).count();
+        let phases = [Phase::Waiting, Phase::Running, Phase::Completed];
+        (known + store.unfinished_jobs(), phases.iter().map(|phase| store.count(*phase)).sum::<usize>() + 10)
+    };
+    // Completed batches beyond the limit, and as many that wait or run.
+    for number in 0..40_u64 {
+        let time = i64::try_from(number).unwrap() * 1000;
+        tell(&mut store, StreamingEvent::BatchSubmitted(batch(time, None, None)));
+        store.apply(job(number, time, 0));
+        store.apply(Event::Engine(EngineStep::JobEnded { job: number, time: at(time), error: None }));
+        tell(&mut store, StreamingEvent::BatchCompleted(batch(time, Some(time), Some(time))));
+    }
+    for time in [40_000, 41_000] {
+        tell(&mut store, StreamingEvent::BatchSubmitted(batch(time, None, None)));
+    }
+    tell(&mut store, StreamingEvent::BatchStarted(batch(40_000, Some(40_000), None)));
+    // Jobs of batches that are not kept any more, and of ones that never were.
+    for number in 0..500_u64 {
+        store.apply(job(1000 + number, i64::try_from(number % 25).unwrap() * 500, 0));
+        let (held, bound) = entries(&store);
+        assert!(held <= bound, "{held} after {number}, more than {bound}");
+    }
+    assert_eq!((store.count(Phase::Completed), store.jobs_of(at(0)).len()), (20, 0));
 }
 
 #[test]

@@ -127,3 +127,43 @@ impl Batches {
         self.by_time.retain(|&batch, _| batch > time);
     }
 }
+
+/// After the cases of the original's `InputInfoTrackerSuite`.
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn batch(millis: i64, records: &[u64]) -> Arc<Batch> {
+        let input = |records: &u64| BatchInput { info: InputInfo::of_records(*records), plan: Vec::new() };
+        let inputs = records.iter().map(input).enumerate().map(|(id, input)| (StreamId(id), input)).collect();
+        Arc::new(Batch { time: Time::from_millis(millis), inputs })
+    }
+
+    fn records(batches: &Batches, millis: i64) -> Vec<(usize, u64)> {
+        let found = batches.get(Time::from_millis(millis));
+        found.map_or_else(Vec::new, |batch| {
+            batch.inputs.iter().map(|(id, input)| (id.0, input.info.records)).collect()
+        })
+    }
+
+    #[test]
+    fn what_streams_report_is_found_by_time() {
+        let mut batches = Batches::default();
+        batches.insert(batch(0, &[100, 300]));
+        assert_eq!(records(&batches, 0), [(0, 100), (1, 300)]);
+        assert_eq!(records(&batches, 1), []);
+    }
+
+    #[test]
+    fn what_is_older_than_the_oldest_that_is_needed_is_forgotten() {
+        let mut batches = Batches::default();
+        for (millis, count) in [(0, 100), (1, 300)] {
+            batches.insert(batch(millis, &[count]));
+        }
+        let needed_from = |millis: i64| Time::from_millis(millis - 1);
+        batches.forget(needed_from(0));
+        assert_eq!([records(&batches, 0), records(&batches, 1)], [[(0, 100)], [(0, 300)]]);
+        batches.forget(needed_from(1));
+        assert_eq!((records(&batches, 0), records(&batches, 1)), (vec![], vec![(0, 300)]));
+    }
+}

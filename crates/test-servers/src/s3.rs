@@ -2,18 +2,19 @@
 //! A private S3 server: moto, a Python program that keeps objects in memory, on a free port of this machine.
 
 use std::{
-    env, fs,
     io::{self, BufRead as _, BufReader, Read as _, Write as _},
     net::TcpStream,
-    path::{Path, PathBuf},
     process::{Child, Command, Stdio},
 };
 
-use crate::start::{StartError, or_skip};
+use crate::{
+    python::install,
+    start::{StartError, or_skip},
+};
 
-/// What is installed, once for all tests, below the target directory.
+/// What is installed.
 const PACKAGES: [&str; 3] = ["moto[s3]==5.2.*", "flask==3.*", "flask-cors==6.*"];
-const INSTALLED: &str = "python/moto-5.2";
+const NAME: &str = "moto-5.2";
 
 /// It ends when the process that has started it is gone, and with that the other end of its input.
 const PROGRAM: &str = "
@@ -38,7 +39,7 @@ impl S3 {
 
     /// Starts a server, installing it first if it must.
     pub fn start() -> Result<Self, StartError> {
-        let packages = install()?;
+        let packages = install(NAME, &PACKAGES)?;
         let mut command = Command::new("python3");
         command.args(["-c", PROGRAM]);
         command.env("PYTHONPATH", packages).env("PYTHONUNBUFFERED", "1");
@@ -121,33 +122,4 @@ impl Drop for S3 {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
-}
-
-/// The directory with the packages.
-fn install() -> Result<PathBuf, StartError> {
-    let target = env::var_os("CARGO_TARGET_DIR").map(PathBuf::from);
-    let target = target.unwrap_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target"));
-    let installed = target.join(INSTALLED);
-    if installed.exists() {
-        return Ok(installed);
-    }
-    // Several tests may do this at the same time; the first that has all gives it its name.
-    let own = target.join(format!("{INSTALLED}.{}", std::process::id()));
-    let mut pip = Command::new("python3");
-    pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-input", "--target"]);
-    let output = pip.arg(&own).args(PACKAGES).stdin(Stdio::null()).output();
-    let output = output.map_err(|cause| not_installed(&format!("python3 cannot be run: {cause}")))?;
-    if !output.status.success() {
-        let _ = fs::remove_dir_all(&own);
-        let said = String::from_utf8_lossy(&output.stderr);
-        return Err(not_installed(said.lines().last().unwrap_or("pip says nothing")));
-    }
-    if fs::rename(&own, &installed).is_err() {
-        fs::remove_dir_all(&own)?;
-    }
-    Ok(installed)
-}
-
-fn not_installed(why: &str) -> StartError {
-    StartError::NotInstalled(format!("the Python packages of an S3 server (moto) cannot be installed: {why}"))
 }

@@ -51,6 +51,12 @@ function schedule() {
   setTimeout(refresh, Math.max(50, leastPause - (performance.now() - last)));
 }
 
+// A drawing that is wider than its box begins with its first node, which is in the middle.
+for (const box of document.querySelectorAll(".scroll.graph")) {
+  const first = box.querySelector(".node")?.getBoundingClientRect();
+  if (first) box.scrollLeft = first.left + first.width / 2 - box.getBoundingClientRect().left - box.clientWidth / 2;
+}
+
 // A browser opens few connections to one server: a page that nobody sees gives its own back.
 let events;
 

@@ -87,7 +87,7 @@ fn routes(app: Arc<App>) -> Router {
             router = router.route(path, get(handler));
         }
     }
-    let router = metrics::add_routes(router, &app.metrics);
+    let router = metrics::add_routes(router, &app);
     rest::add_routes(router).with_state(app)
 }
 

@@ -41,6 +41,8 @@ pub(crate) struct App {
     pub(crate) live: Live,
     /// Where metrics are served.
     pub(crate) metrics: Paths,
+    /// Whether the numbers of executors are served as well.
+    pub(crate) has_executors: bool,
     /// By it the context is found that runs, if one does.
     pub(crate) engine: Option<RddContext>,
 }
@@ -71,7 +73,9 @@ impl WebUi {
     fn serve(config: &Config, monitor: Arc<Monitor>, engine: Option<RddContext>) -> Result<Self> {
         let metrics = Monitor::metrics_plan(config)?.paths;
         let (listener, access) = listen(config)?;
-        let app = App { live: Live::of(&monitor), monitor: Arc::clone(&monitor), metrics, engine };
+        let has_executors = config.get(&keys::UI_PROMETHEUS_ENABLED);
+        let app =
+            App { live: Live::of(&monitor), monitor: Arc::clone(&monitor), metrics, has_executors, engine };
         let server = Server::start(listener, access, Arc::new(app))?;
         Ok(Self { monitor, server })
     }

@@ -36,9 +36,15 @@ fn every_page_is_readable_wide_and_narrow_light_and_dark() {
         for (name, path) in &pages {
             browser.open(&shop.url(path)).unwrap();
             browser.wait_for("document.getElementById('live').dataset.state === 'on'").unwrap();
-            // What is wider scrolls in a box of its own.
+            // What is wider scrolls in a box of its own, also what was closed.
+            let open = "document.querySelectorAll('details').forEach(box => box.open = true); true";
+            browser.evaluate(open).unwrap();
             let wide = browser.evaluate("document.documentElement.scrollWidth").unwrap();
             assert!(wide.as_u64().unwrap() <= u64::from(width), "{name} at {width}: {wide}");
+            if *name == "graph" {
+                let first = "(() => { const box = document.querySelector('.node').getBoundingClientRect(); return box.left >= 0 && box.right <= innerWidth; })()";
+                assert_eq!(browser.text(first).unwrap(), "true", "the first operator is seen at {width}");
+            }
             keep(&mut browser, &format!("{name}-{width}-{}", if dark { "dark" } else { "light" }));
             // The colours are those that were asked for.
             let text = browser.text("getComputedStyle(document.body).color").unwrap();

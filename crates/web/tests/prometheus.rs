@@ -80,3 +80,35 @@ fn rules_and_dashboard_ask_for_metrics_that_there_are() {
     let dashboard: serde_json::Value = serde_json::from_str(&dashboard).unwrap();
     assert_eq!(dashboard["panels"].as_array().unwrap().len(), 14);
 }
+
+#[test]
+fn the_program_is_the_one_executor_of_the_original() {
+    let shop = Shop::with(&[("spark.ui.prometheus.enabled", "true")]);
+    shop.run(2);
+    let answer = shop.get("/metrics/executors/prometheus");
+    assert!(answer.kind.starts_with("text/plain"), "{}", answer.kind);
+    let text = answer.body;
+    let labels = "{application_id=\"local-0\", application_name=\"shop\", executor_id=\"driver\"}";
+    let value = |name: &str| -> f64 {
+        let start = format!("metrics_executor_{name}{labels} ");
+        let line = text.lines().find_map(|line| line.strip_prefix(&start));
+        line.unwrap_or_else(|| panic!("{name}: {text}")).parse().unwrap()
+    };
+    // The names that a run of the original has shown, but for those of its blocks.
+    for name in ["memoryUsed_bytes", "diskUsed_bytes", "activeTasks", "failedTasks_total"] {
+        assert!(value(name) >= 0.0, "{name}");
+    }
+    assert!(value("completedTasks_total") >= 4.0, "{text}");
+    for (one, other) in [("totalTasks_total", "completedTasks_total"), ("maxTasks", "totalCores")] {
+        assert!((value(one) - value(other)).abs() < 0.5, "{one}, {other}: {text}");
+    }
+    assert!(value("maxMemory_bytes") > 1e6, "{text}");
+    assert!(text.starts_with("spark_info{version=\""), "{text}");
+    shop.fail_next();
+    shop.run(1);
+    assert!(
+        shop.get("/metrics/executors/prometheus").body.contains(&format!("failedTasks_total{labels} 1\n"))
+    );
+    // Off unless it is asked for, as in the original.
+    assert_eq!(Shop::open().get("/metrics/executors/prometheus").status, 404);
+}

@@ -63,6 +63,8 @@ fn values_are_those_of_the_batches() {
     let ids: Vec<i64> =
         batches.as_array().unwrap().iter().map(|batch| batch["batchId"].as_i64().unwrap()).collect();
     assert_eq!(ids, [3000, 2000, 1000]);
+    let newest = shop.json("batches?limit=1");
+    assert_eq!((newest.as_array().unwrap().len(), &newest[0]), (1, &batches[0]));
     assert_eq!(batches[0]["batchTime"], "1970-01-01T00:00:03.000GMT");
     assert_eq!(
         (&batches[0]["numFailedOutputOps"], &batches[0]["numCompletedOutputOps"]),
@@ -99,6 +101,7 @@ fn what_is_not_there_is_said_as_the_original_does() {
         assert_eq!((answer.status, answer.kind.as_str(), answer.body.as_str()), (404, "text/plain", text));
     }
     assert_eq!(shop.get(&Shop::path("batches?status=foo")).status, 404);
+    assert_eq!(shop.get(&Shop::path("batches?limit=few")).status, 404);
     assert_eq!(shop.get("/api/v1/applications/other/streaming/statistics").status, 404);
     let page = shop.get("/streaming/batch/");
     assert!(page.status == 400 && page.body.contains("Missing id parameter"));

@@ -60,7 +60,11 @@ impl Email {
                 )
             })?,
             transport: transport.timeout(Some(TIMEOUT)).build(),
-            server,
+            // Without a name and a password that it may hold.
+            server: match server.split_once("://") {
+                Some((scheme, rest)) => format!("{scheme}://{}", rest.rsplit('@').next().unwrap_or(rest)),
+                None => server,
+            },
         })
     }
 

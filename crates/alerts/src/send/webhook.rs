@@ -68,9 +68,8 @@ impl Channel for Webhook {
         let body = Body { text: notice.to_string(), notice };
         // The path of a webhook is often its password: an error names no more than the host.
         let host = self.url.split('/').nth(2).unwrap_or_default();
-        let failed = |cause| AlertError::NotSent { to: host.to_owned(), cause };
-        let body = serde_json::to_string(&body).map_err(|cause| failed(cause.into()))?;
+        let body = serde_json::to_string(&body).map_err(|cause| AlertError::not_sent(host, cause))?;
         let request = self.agent.post(&self.url).header("Content-Type", "application/json");
-        request.send(body).map(drop).map_err(|cause| failed(cause.into()))
+        request.send(body).map(drop).map_err(|cause| AlertError::not_sent(host, cause))
     }
 }

@@ -2,12 +2,12 @@
 //! `dstreams demo`: pipelines to watch. Here is what they have in common: settings, signals, and how numbers look.
 
 mod retail;
-mod show;
+pub(crate) mod show;
 mod words;
 
 use std::{error::Error, process, sync::mpsc, thread};
 
-use dstreams::{Config, StreamingContext, log::Level, streaming::config::keys, web::WebUi};
+use dstreams::{Config, StreamingContext, Watched, log::Level, streaming::config::keys};
 use signal_hook::{
     consts::{SIGINT, SIGTERM},
     iterator::Signals,
@@ -77,17 +77,9 @@ fn config(
     Ok(config)
 }
 
-/// The pages of a demo; none when every port is taken.
-fn web_ui(ssc: &StreamingContext) -> Result<Option<WebUi>, Box<dyn Error>> {
-    match WebUi::start(ssc) {
-        Err(dstreams::web::Error::NoPort { .. }) => Ok(None),
-        other => Ok(other?),
-    }
-}
-
 /// Where the pages are, to be said with what is done.
-fn watched_at(ui: Option<&WebUi>) -> String {
-    ui.map_or_else(String::new, |ui| format!("\nWatch it at {}\n", ui.url()))
+fn watched_at(watched: &Watched) -> String {
+    watched.url().map_or_else(String::new, |url| format!("\nWatch it at {url}\n"))
 }
 
 /// The first signal asks for the end, the second one is not waited for.

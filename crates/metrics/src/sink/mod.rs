@@ -6,12 +6,14 @@ pub(crate) mod csv;
 pub(crate) mod ganglia;
 pub(crate) mod graphite;
 pub(crate) mod log;
+#[cfg(feature = "otlp")]
+pub(crate) mod otlp;
 mod pickle;
 pub(crate) mod statsd;
 
 use std::{collections::BTreeMap, io};
 
-use crate::snapshot::{Rates, Summary, Value};
+use crate::snapshot::{Rates, Snapshot, Summary, Value};
 
 /// Takes reports.
 pub trait Sink: Send {
@@ -20,6 +22,16 @@ pub trait Sink: Send {
 
     /// Reports the values at the time `now` in milliseconds. An error is logged, and the next report is tried.
     fn report(&mut self, values: &BTreeMap<String, Value>, now: i64) -> io::Result<()>;
+
+    /// As [`report`](Self::report), for sinks that can say labels: `values` is the snapshot without them.
+    fn report_labelled(
+        &mut self,
+        _snapshot: &Snapshot,
+        values: &BTreeMap<String, Value>,
+        now: i64,
+    ) -> io::Result<()> {
+        self.report(values, now)
+    }
 }
 
 /// The numbers of a metric by the last part of their names; a gauge has one without a name.

@@ -239,6 +239,11 @@ impl Store {
                 *batch.spent.entry(run.stream).or_default() += run.micros;
             }
         }
+        match task.error {
+            None => self.totals.completed_tasks += 1,
+            Some(_) => self.totals.failed_tasks += 1,
+        }
+        self.totals.task_micros += task.micros;
         self.stage(job, stage, |stage| stage.ended(task));
     }
 

@@ -97,6 +97,15 @@ pub struct Totals {
     pub received_records: u64,
     /// Records of the batches that have ended.
     pub processed_records: u64,
+    /// Attempts at tasks that have ended well.
+    #[serde(default)]
+    pub completed_tasks: u64,
+    /// Attempts at tasks that have not.
+    #[serde(default)]
+    pub failed_tasks: u64,
+    /// How long all of them ran, in microseconds.
+    #[serde(default)]
+    pub task_micros: u64,
 }
 
 /// Checkpoints that are remembered.
@@ -250,6 +259,14 @@ impl Store {
     /// Jobs that have begun and not ended, as far as is known.
     pub fn unfinished_jobs(&self) -> usize {
         self.running_jobs.len()
+    }
+
+    /// Tasks of the jobs that run which have not ended.
+    pub fn unfinished_tasks(&self) -> usize {
+        let batches = self.running_jobs.values().filter_map(|time| self.batches.get(time));
+        let jobs = batches.flat_map(|batch| batch.jobs.values()).filter(|job| job.end.is_none());
+        let stages = jobs.flat_map(|job| &job.stages).filter(|stage| stage.end.is_none());
+        stages.map(|stage| stage.tasks.saturating_sub(stage.succeeded)).sum()
     }
 
     /// What the operators of each stream took over the last batches, in microseconds.

@@ -79,10 +79,10 @@ pub struct Batch {
     pub first_failure_reason: Option<String>,
 }
 
-/// The batches that have come so far, newest first; all if nothing is asked for.
-pub fn batches(store: &Store, wanted: &[Status]) -> Vec<Batch> {
+/// The batches that have come so far, newest first, at most `limit` of them; of all kinds if nothing is asked for.
+pub fn batches(store: &Store, wanted: &[Status], limit: usize) -> Vec<Batch> {
     let fits = |batch: &&BatchRecord| wanted.is_empty() || wanted.contains(&batch.phase.into());
-    store.batches().rev().filter(fits).map(|batch| of(store, batch)).collect()
+    store.batches().rev().filter(fits).take(limit).map(|batch| of(store, batch)).collect()
 }
 
 /// One batch.

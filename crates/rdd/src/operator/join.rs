@@ -55,32 +55,18 @@ impl<K: Data, V: Data> Rdd<(K, V)> {
         K: Key,
         V: Wire,
     {
-        let chosen = options.into().choose(self.context(), &[self.lineage(), other.lineage()]);
-        let (left, right) = (Side::new(self, &chosen), Side::new(other, &chosen));
-        let dependencies = vec![left.dependency(), right.dependency()];
-        let sides = (left.clone(), right.clone());
         let context = self.context().clone();
-        let rdd = Rdd::new(
-            self.context(),
-            "cogroup",
-            chosen.partitions,
-            Some(chosen.id),
-            dependencies,
-            move |partition: usize, task: &TaskContext, operator: usize| {
-                let mut left = sides.0.chunks(partition, task)?;
-                let mut right = sides.1.chunks(partition, task)?;
-                let (context, task) = (context.clone(), task.clone());
-                Ok(Box::new(Grouped::new(move || {
-                    let mut groups = Groups::new(&context, &task, operator, |a, b| Ok(append(a, b)));
-                    groups.add_all(&mut *left, &Left(PhantomData))?;
-                    groups.add_all(&mut *right, &Right(PhantomData))?;
-                    groups.into_chunks()
-                })) as _)
-            },
-        );
-        left.read_by(&rdd);
-        right.read_by(&rdd);
-        rdd
+        both(self, other, options.into(), "cogroup", move |left, right, partition, task, operator| {
+            let mut left = left.chunks(partition, task)?;
+            let mut right = right.chunks(partition, task)?;
+            let (context, task) = (context.clone(), task.clone());
+            Ok(Box::new(Grouped::new(move || {
+                let mut groups = Groups::new(&context, &task, operator, |a, b| Ok(append(a, b)));
+                groups.add_all(&mut *left, &Left(PhantomData))?;
+                groups.add_all(&mut *right, &Right(PhantomData))?;
+                groups.into_chunks()
+            })))
+        })
     }
 
     /// Every pair of values that the two datasets have for the same key.
@@ -121,26 +107,12 @@ impl<K: Data, V: Data> Rdd<(K, V)> {
         K: Key,
         V: Wire,
     {
-        let chosen = options.into().choose(self.context(), &[self.lineage(), other.lineage()]);
-        let (left, right) = (Side::new(self, &chosen), Side::new(other, &chosen));
-        let dependencies = vec![left.dependency(), right.dependency()];
-        let sides = (left.clone(), right.clone());
         let context = self.context().clone();
-        let rdd = Rdd::new(
-            self.context(),
-            "join",
-            chosen.partitions,
-            Some(chosen.id),
-            dependencies,
-            move |partition: usize, task: &TaskContext, operator: usize| {
-                let (left, expected) = sides.0.chunks_and_len(partition, task)?;
-                let right = sides.1.chunks(partition, task)?;
-                Ok(Box::new(HashJoin::new(left, expected, right, &context, task, operator)) as _)
-            },
-        );
-        left.read_by(&rdd);
-        right.read_by(&rdd);
-        rdd
+        both(self, other, options.into(), "join", move |left, right, partition, task, operator| {
+            let (left, expected) = left.chunks_and_len(partition, task)?;
+            let right = right.chunks(partition, task)?;
+            Ok(Box::new(HashJoin::new(left, expected, right, &context, task, operator)))
+        })
     }
 
     /// As [`join`](Self::join), and every value of this dataset whose key the other one lacks.
@@ -261,7 +233,38 @@ impl<K: Data, V: Data> Rdd<(K, V)> {
     }
 }
 
-/// One input of a cogroup.
+/// The dataset that `compute` makes of each partition of two datasets that are partitioned alike, if need be by shuffles.
+fn both<K: Key, V: Wire, W: Wire, U: Data>(
+    left: &Rdd<(K, V)>,
+    right: &Rdd<(K, W)>,
+    partitioning: Partitioning<K>,
+    operator: &'static str,
+    compute: impl Fn(&Side<K, V>, &Side<K, W>, usize, &TaskContext, usize) -> Result<BoxChunks<U>, TaskError>
+    + Send
+    + Sync
+    + 'static,
+) -> Rdd<U> {
+    let context = left.context();
+    let chosen = partitioning.choose(context, &[left.lineage(), right.lineage()]);
+    let (left, right) = (Side::new(left, &chosen), Side::new(right, &chosen));
+    let dependencies = vec![left.dependency(), right.dependency()];
+    let sides = (left.clone(), right.clone());
+    let rdd = Rdd::new(
+        context,
+        operator,
+        chosen.partitions,
+        Some(chosen.id),
+        dependencies,
+        move |partition: usize, task: &TaskContext, operator: usize| {
+            compute(&sides.0, &sides.1, partition, task, operator)
+        },
+    );
+    left.read_by(&rdd);
+    right.read_by(&rdd);
+    rdd
+}
+
+/// One of the two inputs.
 enum Side<K, V> {
     /// Partitioned as wanted already.
     Narrow(Rdd<(K, V)>),

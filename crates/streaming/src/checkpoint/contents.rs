@@ -96,7 +96,7 @@ impl CheckpointContents {
         let records = Reader::new(CheckpointDirectory::batches(dir)).read_all()?;
         let found = Recovered::read(dir, records, |_, _| ())?;
         let mut contents = Self {
-            application: application.application,
+            application: application.name,
             interval: None,
             completed: None,
             pending: Vec::new(),

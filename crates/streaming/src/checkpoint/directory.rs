@@ -11,6 +11,7 @@ use std::{
 use dstreams_wal::{Location, fault};
 use serde::{Deserialize, Serialize};
 
+use super::aside;
 use crate::{
     error::{CheckpointError, Error, Result},
     input::StreamId,
@@ -42,7 +43,11 @@ pub(crate) struct CheckpointDirectory {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Application {
     pub(crate) format: u32,
-    pub(crate) application: String,
+    #[serde(rename = "application")]
+    pub(crate) name: String,
+    /// Where all of it has been copied. What is still there belongs to nobody.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) set_aside: Option<String>,
 }
 
 /// What the lease says of who has it.
@@ -70,17 +75,18 @@ impl CheckpointDirectory {
             }
             None => (location.clone(), None),
         };
-        match Self::application(&location)? {
-            Some(theirs) if theirs.application != application => {
+        match Self::stored(&location)? {
+            Some(Application { set_aside: Some(_), .. }) => {
+                aside::remove_rest(&location)?;
+                write_json(&location.join(APPLICATION), &Application::of(application))?;
+            }
+            Some(theirs) if theirs.name != application => {
                 let ours = application.to_owned();
-                let (dir, theirs) = (location.path().to_owned(), theirs.application);
+                let (dir, theirs) = (location.path().to_owned(), theirs.name);
                 return Err(CheckpointError::OtherApplication { dir, theirs, ours }.into());
             }
             Some(_) => {}
-            None => {
-                let own = Application { format: FORMAT, application: application.to_owned() };
-                write_json(&location.join(APPLICATION), &own)?;
-            }
+            None => write_json(&location.join(APPLICATION), &Application::of(application))?,
         }
         Ok(Self { location, application: application.to_owned(), _lease: lease })
     }
@@ -91,7 +97,7 @@ impl CheckpointDirectory {
         let Some(number) = epoch else { return Ok(()) };
         self.location = self.location.clone().owned_in(epoch);
         let (process, application) = (std::process::id(), self.application.clone());
-        let host = fs::read_to_string("/proc/sys/kernel/hostname").ok().map(|name| name.trim().to_owned());
+        let host = host();
         write_json(&self.location.join(LEASE), &Holder { process, application, epoch: Some(number), host })
     }
 
@@ -101,8 +107,34 @@ impl CheckpointDirectory {
         shown_holder(&String::from_utf8_lossy(&text))
     }
 
-    /// Whose directory it is; nothing for one that is not a checkpoint directory yet.
+    /// Fails where the directory is on an object store and has been taken over.
+    pub(super) fn refuse_another_owner(dir: &Location) -> Result<()> {
+        let text = match dir.join(LEASE).read() {
+            Ok(text) => text,
+            // Nobody has said so.
+            Err(cause) if cause.kind() == io::ErrorKind::NotFound => return Ok(()),
+            Err(cause) => return Err(CheckpointError::io("read", dir.path())(cause)),
+        };
+        let holder = serde_json::from_slice::<Holder>(&text);
+        if holder.is_ok_and(|holder| holder.process == std::process::id() && holder.host == host()) {
+            return Ok(());
+        }
+        let holder = shown_holder(&String::from_utf8_lossy(&text));
+        Err(CheckpointError::TakenOver { dir: dir.path().to_owned(), holder }.into())
+    }
+
+    /// Writes down that all of it is in another directory.
+    pub(super) fn say_set_aside(dir: &Location, to: &Location) -> Result<()> {
+        let Some(known) = Self::application(dir)? else { return Ok(()) };
+        write_json(&dir.join(APPLICATION), &Application { set_aside: Some(to.to_string()), ..known })
+    }
+
+    /// Whose directory it is; nothing for one that is not a checkpoint directory yet, or not any more.
     pub(crate) fn application(dir: &Location) -> Result<Option<Application>> {
+        Ok(Self::stored(dir)?.filter(|stored| stored.set_aside.is_none()))
+    }
+
+    fn stored(dir: &Location) -> Result<Option<Application>> {
         let file = dir.join(APPLICATION);
         let text = match file.read() {
             Ok(text) => text,
@@ -157,7 +189,18 @@ impl CheckpointDirectory {
     }
 }
 
-const APPLICATION: &str = "application.json";
+impl Application {
+    fn of(application: &str) -> Self {
+        Self { format: FORMAT, name: application.to_owned(), set_aside: None }
+    }
+}
+
+/// The name of this machine.
+fn host() -> Option<String> {
+    fs::read_to_string("/proc/sys/kernel/hostname").ok().map(|name| name.trim().to_owned())
+}
+
+pub(super) const APPLICATION: &str = "application.json";
 const LEASE: &str = "lease";
 
 /// What a lease says, for people.

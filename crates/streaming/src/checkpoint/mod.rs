@@ -4,6 +4,7 @@
 //! A batch is logged before it is processed, and logged as completed when its outputs are done and what it changed in
 //! the states is durable. After a restart the batches that were not completed are processed with exactly their input.
 
+mod aside;
 mod contents;
 mod cut;
 mod directory;
@@ -13,6 +14,7 @@ mod record;
 mod recovered;
 mod report;
 
+pub(crate) use aside::set_aside;
 pub use contents::{CheckpointContents, StateContents};
 pub(crate) use cut::{Cut, RETAINED};
 pub(crate) use directory::CheckpointDirectory;

@@ -12,5 +12,4 @@ pub(super) fn feature(key: &str) -> Option<&'static str> {
 pub(super) const PLANNED: &[(&str, &str)] = &[
     ("spark.streaming.dynamicAllocation", "executors on other machines"),
     ("spark.streaming.kinesis", "Kinesis sources"),
-    ("spark.ui.prometheus", "executors on other machines"),
 ];

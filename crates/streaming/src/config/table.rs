@@ -93,7 +93,7 @@ table! {
         MARKER_INTERVAL: Duration, "dstreams.shutdown.markerInterval", MILLIS_ABOVE_ZERO, default_to "1s",
             "How often marker files are looked for.";
         SET_CHECKPOINTS_ASIDE: bool, "dstreams.shutdown.setCheckpointsAside", (), default_to "false",
-            "Whether the checkpoint directory gets a time stamp as its suffix after a stop by a file that was placed, if everything received has been processed: the next start, maybe of another program, begins anew.";
+            "Whether the checkpoint directory gets a time stamp as its suffix after a stop by a file that was placed, if everything received has been processed: the next start, maybe of another program, begins anew. On an object store it is copied and removed.";
         STOP_ENGINE_BY_DEFAULT: bool, "spark.streaming.stopSparkContextByDefault", (), default_to "true",
             "Whether stopping the streaming context also stops the RDD context when the call does not say.";
     }
@@ -301,7 +301,7 @@ table! {
         UI_RETAINED_STAGES: usize, "spark.ui.retainedStages", AtLeast(1), default_to "1000",
             "How many stages are remembered for UI and REST.";
         UI_PROMETHEUS_ENABLED: bool, "spark.ui.prometheus.enabled", (), default_to "false",
-            "Whether the numbers of executors are served in the text format of Prometheus.";
+            "Whether the numbers of executors, of which a program is one, are served at /metrics/executors/prometheus.";
         METRICS_NAMESPACE: Option<String>, "spark.metrics.namespace", TextForm::Any, unset_means "the application id",
             "First part of the name of each metric.";
         METRICS_CONF: Option<String>, "spark.metrics.conf", TextForm::Any, unset_means "no file",

@@ -1,14 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Marker files: an application is stopped by a file that appears, or by one that is deleted.
 
-use std::{
-    fs,
-    io::{self, ErrorKind, Write as _},
-    path::{Path, PathBuf},
-};
+use std::io::{self, ErrorKind, Write as _};
 
 use super::StreamingContext;
 use crate::{
+    checkpoint::set_aside,
     clock::{StopFlag, Waited},
     config::{Config, keys},
     error::{Error, Result},
@@ -44,9 +41,6 @@ impl Markers {
         let marker = |name: Option<String>| name.map(|name| Marker::new(name, config)).transpose();
         let placed = marker(config.get(&keys::MARKER_PLACED))?;
         let deleted = marker(config.get(&keys::MARKER_DELETED))?;
-        if placed.is_some() && config.get(&keys::SET_CHECKPOINTS_ASIDE) {
-            local_checkpoints(ssc)?;
-        }
         if let Some(deleted) = &deleted {
             let application = config.get(&keys::APP_NAME).unwrap_or_default();
             let text = format!(
@@ -94,16 +88,15 @@ impl Markers {
     }
 
     fn set_checkpoints_aside(&self, report: &ShutdownReport) -> Result<()> {
-        let Some(dir) = local_checkpoints(&self.ssc)? else { return Ok(()) };
-        let mut aside = dir.clone().into_os_string();
-        aside.push(format!(".{}", report.time.as_millis()));
-        rename(&dir, Path::new(&aside)).map_err(|cause| {
+        let Some(name) = self.ssc.checkpoint_directory() else { return Ok(()) };
+        let aside = format!("{}.{}", name.trim_end_matches('/'), report.time.as_millis());
+        let place = |name: &str| location(name, self.ssc.config());
+        set_aside(&place(&name)?, &place(&aside)?).map_err(|cause| {
             Error::user(format!(
-                "the checkpoint directory {} cannot be set aside: {cause}; move it by hand before the next start",
-                dir.display()
+                "the checkpoint directory {name} cannot be set aside: {cause}; move it by hand before the next start"
             ))
         })?;
-        tracing::info!(aside = %Path::new(&aside).display(), "the checkpoint directory has been set aside");
+        tracing::info!(aside, "the checkpoint directory has been set aside");
         Ok(())
     }
 }
@@ -171,22 +164,4 @@ impl Marker {
             tracing::error!(%error, "cannot stop");
         }
     }
-}
-
-/// The checkpoint directory, if there is one. On an object store nothing can be renamed.
-fn local_checkpoints(ssc: &StreamingContext) -> Result<Option<PathBuf>> {
-    let Some(dir) = ssc.checkpoint_directory() else { return Ok(None) };
-    match location(&dir, ssc.config())?.local_path() {
-        Some(path) => Ok(Some(path.to_owned())),
-        None => Err(Error::IllegalArgument(format!(
-            "{} needs a checkpoint directory that can be renamed, which {dir} is not: unset it, and give the next version of the program another directory",
-            keys::SET_CHECKPOINTS_ASIDE.name()
-        ))),
-    }
-}
-
-fn rename(from: &Path, to: &Path) -> io::Result<()> {
-    dstreams_wal::fault::pass("checkpoint", "aside", from)?;
-    fs::rename(from, to)?;
-    from.parent().map_or(Ok(()), |dir| dstreams_wal::sync_dir("checkpoint", dir))
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! A private Apache Kafka: one node that is broker and controller, on free ports of the loopback interface.
 
+mod certificates;
 mod daemon;
 mod jars;
 mod secured;
@@ -17,6 +18,7 @@ use std::{
 
 use tempfile::TempDir;
 
+pub use certificates::Certificates;
 pub use daemon::{KafkaDaemon, KafkaStatus};
 pub use secured::SecuredKafka;
 use settings::{Extra, Ports, Topics};

@@ -4,14 +4,13 @@
 use std::{ops::Deref, path::Path};
 
 use super::{
-    Kafka,
+    Certificates, Kafka,
     settings::{Extra, Listener},
 };
 use crate::{
     kerberos::Kdc,
     ports::free_port,
     start::{StartError, or_skip},
-    tls::Certificates,
 };
 
 const TLS: &str = "TLS";

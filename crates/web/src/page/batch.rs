@@ -227,7 +227,7 @@ fn stage(store: &Store, job: &JobRecord, number: usize, stage: &StageRecord) -> 
             }
             (operators(store, stage))
             @if !stage.runs.is_empty() {
-                details id={ "tasks-" (job.id) "-" (stage.id) } { summary { (stage.runs.len()) " tasks" } (tasks(stage)) }
+                details id={ "tasks-" (job.id) "-" (stage.id) } { summary { (stage.runs.len()) " tasks" } div.wide { (tasks(stage)) } }
             }
             @if let Some(error) = &stage.error { (failure(&format!("stage-{}", stage.id), error)) }
         }
@@ -266,10 +266,14 @@ fn operators(store: &Store, stage: &StageRecord) -> Markup {
 }
 
 fn tasks(stage: &StageRecord) -> Markup {
+    let any_failed = stage.runs.iter().any(|task| task.error.is_some());
     let longest = stage.runs.iter().map(|task| task.micros).max().unwrap_or(0).max(1);
     html! {
         table.tasks {
-            thead { tr { th { "Partition" } th { "Attempt" } th { "Time" } th {} th { "Records" } th { "Error" } } }
+            thead { tr {
+                th.number { "Partition" } th.number { "Attempt" } th.number { "Time" } th {} th.number { "Records" }
+                @if any_failed { th { "Error" } }
+            } }
             tbody {
                 @for task in &stage.runs {
                     tr.failed[task.error.is_some()] {
@@ -278,7 +282,7 @@ fn tasks(stage: &StageRecord) -> Markup {
                         td.number { (crate::chart::glued(&format::micros(task.micros))) }
                         td { div.share { i style={ "width:" (format!("{:.1}%", task.micros as f64 / longest as f64 * 100.0)) } {} } }
                         td.number { (format::count(task.records)) }
-                        td { @if let Some(error) = &task.error { (error) } }
+                        @if any_failed { td.error { @if let Some(error) = &task.error { (error) } } }
                     }
                 }
             }

@@ -36,14 +36,30 @@ fn table(settings: &[&Setting]) -> Markup {
                 tbody {
                     @for setting in settings {
                         tr data-key=(setting.key.to_lowercase()) {
-                            td { code { (setting.key) } }
+                            td { code { (breakable(&setting.key)) } }
                             td { (setting.value) }
                             td { (setting.origin) }
-                            td.small { (setting.meaning) }
+                            td.small { (prose(&setting.meaning)) }
                         }
                     }
                 }
             }
+        }
+    }
+}
+
+/// A key that may be broken after its dots.
+fn breakable(key: &str) -> Markup {
+    html! {
+        @for part in key.split_inclusive('.') { (part) wbr; }
+    }
+}
+
+/// A text in which backticks enclose what is to be typed.
+fn prose(text: &str) -> Markup {
+    html! {
+        @for (number, part) in text.split('`').enumerate() {
+            @if number % 2 == 1 { code { (part) } } @else { (part) }
         }
     }
 }

@@ -116,7 +116,7 @@ fn drawing(nodes: &[Node], all: u64) -> Markup {
                     title { (node.title) "\n" (node.detail) "\n" (format::micros(node.micros)) }
                     rect width=(NODE.0) height=(NODE.1) rx="8" {}
                     rect.heat width=(NODE.0) height=(NODE.1) rx="8" style={ "opacity:" (format!("{:.2}", heat(node.micros, all))) } {}
-                    text.title x="12" y="22" { (cut(&node.title, 22)) }
+                    text.title x="12" y="22" { (cut(&node.title, 20)) }
                     text.detail x="12" y="40" { (cut(&node.detail, if node.micros > 0 { 19 } else { 28 })) }
                     @if node.micros > 0 && all > 0 {
                         text.share x=(NODE.0 - 10.0) y="40" text-anchor="end" { (share(node.micros, all)) }

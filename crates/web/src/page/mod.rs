@@ -63,7 +63,11 @@ fn whole(store: &Store, tab: &str, title: &str, main: &Markup) -> Markup {
                             a href=(path) aria-current=[(tab == *label).then_some("page")] { (label) }
                         }
                     }
-                    span #live .live title="Whether this page follows the application" { "live" }
+                    @if store.stopped().is_some() {
+                        span.live title="The application has stopped" { "ended" }
+                    } @else {
+                        span #live .live title="Whether this page follows the application" { "live" }
+                    }
                 }
                 main #main { (main) }
                 footer {

@@ -10,7 +10,11 @@ use dstreams_streaming::{Duration, Time};
 use maud::{Markup, html};
 
 use super::{Clock, banner, shortened, table::TABLES, tiles::tiles, whole};
-use crate::{chart::Timeline, query::Query, ui::App};
+use crate::{
+    chart::{Timeline, glued},
+    query::Query,
+    ui::App,
+};
 
 pub(super) fn page(app: &App, query: &Query) -> Markup {
     let now = app.monitor.now();
@@ -37,8 +41,9 @@ fn since(store: &Store, now: Time, clock: &Clock) -> Markup {
     let date = format::batch_time(started, Duration::from_millis(1000), true, &clock.zone);
     html! {
         p.since {
-            "Running batches of " strong { (format::verbose(store.interval())) }
-            " for " strong { (format::verbose(end - started)) }
+            @if store.stopped().is_some() { "Ran batches of " } @else { "Running batches of " }
+            strong { (format::verbose(store.interval())) }
+            " for " strong { (format::verbose(rounded(end - started))) }
             " since " strong { (date) }
             " (" strong { (format::count(totals.completed_batches)) } " completed batches, "
             strong { (format::count(totals.processed_records)) } " records"
@@ -51,6 +56,12 @@ fn since(store: &Store, now: Time, clock: &Clock) -> Markup {
             details.report #report { summary { "What was left at the stop" } pre { (report) } }
         }
     }
+}
+
+/// A length without milliseconds, where they do not matter.
+fn rounded(length: Duration) -> Duration {
+    let millis = length.as_millis();
+    Duration::from_millis(if millis < 10_000 { millis } else { millis - millis % 1000 })
 }
 
 /// A number of each batch that has it.
@@ -130,7 +141,7 @@ fn delay_row(name: &str, meaning: &str, timeline: &Timeline<'_>) -> Markup {
                 strong title=(meaning) { (name) }
                 @if let (Some(last), Some(p95)) = (values.last(), values.get(values.len() * 95 / 100)) {
                     p { "Avg: " (show_millis(mean)) }
-                    p.small { "95 %: " (show_millis(*p95)) " · max " (show_millis(*last)) }
+                    p.small { "95 %: " (glued(&show_millis(*p95))) " · max " (glued(&show_millis(*last))) }
                 }
             }
             (charts(timeline))
@@ -186,7 +197,9 @@ fn input(store: &Store, stream: &InputStream, clock: &Clock) -> Markup {
         div.input {
             div.about {
                 strong { (stream.stream_name) }
-                p { span.status.(status.to_lowercase()) { (status) } " " (place) }
+                @if stream.is_active.is_some() || paused {
+                    p { span.status.(status.to_lowercase()) { (status) } " " (place) }
+                }
                 p { "Avg: " (format::rate(stream.avg_event_rate.unwrap_or_default())) " records/sec" }
                 @if let Some(error) = error {
                     p.bad {

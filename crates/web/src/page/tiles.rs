@@ -87,7 +87,11 @@ pub(super) fn tiles(store: &Store, now: Time) -> Markup {
         let age = format::length(Duration::from_millis(checkpoint.age.max(0)));
         let took = format::length(Duration::from_millis(checkpoint.duration));
         let more = format!("took {took} · {}", format::bytes(checkpoint.bytes));
-        tiles.push(Tile::new("Last checkpoint", format!("{age} ago"), more));
+        tiles.push(if store.stopped().is_some() {
+            Tile::new("Last checkpoint", age, format!("before the end · {more}"))
+        } else {
+            Tile::new("Last checkpoint", format!("{age} ago"), more)
+        });
     }
     if let Some(memory) = memory {
         let share = memory.used as f64 / memory.limit.max(1) as f64;
@@ -104,13 +108,20 @@ pub(super) fn tiles(store: &Store, now: Time) -> Markup {
         section.tiles {
             @for tile in tiles {
                 div.tile.worrying[tile.worrying] {
-                    span.name { (tile.name) }
+                    span.name { (breakable(&tile.name)) }
                     strong { (crate::chart::glued(&tile.value)) }
                     span.more { (tile.more) }
                     (sparkline(&tile.history))
                 }
             }
         }
+    }
+}
+
+/// A name that may be broken after its underscores.
+fn breakable(name: &str) -> Markup {
+    html! {
+        @for part in name.split_inclusive('_') { (part) wbr; }
     }
 }
 

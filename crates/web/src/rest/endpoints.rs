@@ -94,13 +94,24 @@ pub(crate) static ENDPOINTS: &[Endpoint] = &[
         method: Method::Get,
         path: "/streaming/batches",
         summary: "Batches, newest first.",
-        query: &[("status", "COMPLETED, QUEUED or PROCESSING; can be given several times.")],
+        query: &[
+            ("status", "COMPLETED, QUEUED or PROCESSING; can be given several times."),
+            (
+                "limit",
+                "The greatest number of batches; all that are kept if missing. The original does not have this.",
+            ),
+        ],
         schema: |schemas| schemas.subschema_for::<Vec<view::Batch>>(),
-        others: &[(404, "There is no such status.")],
+        others: &[(404, "There is no such status, or the limit is no number.")],
         answer: |app, asked| {
             let wanted: Result<Vec<Status>, String> = asked.query().all("status").map(str::parse).collect();
-            match wanted {
-                Ok(wanted) => Answer::json(&app.monitor.read(|store| view::batches(store, &wanted))),
+            let limit = asked.query().get("limit").map_or(Ok(usize::MAX), |text| {
+                text.parse().map_err(|_| format!("unknown limit: {text}; it is a number of batches"))
+            });
+            match wanted.and_then(|wanted| Ok((wanted, limit?))) {
+                Ok((wanted, limit)) => {
+                    Answer::json(&app.monitor.read(|store| view::batches(store, &wanted, limit)))
+                }
                 Err(unknown) => Answer::not_found(unknown),
             }
         },

@@ -12,7 +12,10 @@ use std::{
 
 use dstreams::{
     Duration, Time,
-    streaming::clock::{Clock as _, SystemClock},
+    streaming::{
+        clock::{Clock as _, SystemClock},
+        config::keys,
+    },
 };
 
 use super::{
@@ -37,6 +40,7 @@ pub(super) fn supervise(plan: &Plan<'_>, view: &mut View) -> Result<(), Box<dyn 
         kills: 0,
         number: 0,
         killed: None,
+        port: None,
     };
     while supervisor.watch_worker()? == Fate::Killed {}
     write(&format!("\n{} kills", supervisor.kills));
@@ -68,13 +72,15 @@ struct Supervisor<'a> {
     number: u64,
     /// When the worker before was killed, until this one has completed a batch.
     killed: Option<Time>,
+    /// Where the pages of a worker are, once one has said so: those of the next come back there.
+    port: Option<u16>,
 }
 
 impl Supervisor<'_> {
     /// Starts a worker and watches it to its end.
     fn watch_worker(&mut self) -> Result<Fate, Box<dyn Error>> {
         self.number += 1;
-        let mut worker = Worker::start(self.plan, self.number, self.sender.clone())?;
+        let mut worker = Worker::start(self.plan, self.number, self.port, self.sender.clone())?;
         // Some do not live until they are back, which is the worst moment for what they have to recover.
         let mut kill_at = (self.killed.is_some() && self.random.below(4) == 0)
             .then(|| SystemClock.now() + self.within(Duration::from_millis(300)));
@@ -97,7 +103,7 @@ impl Supervisor<'_> {
                     kill_at = None;
                 }
                 Ok(FromWorker { number, .. }) if number != self.number => {}
-                Ok(FromWorker { event: Event::Started, .. }) => {}
+                Ok(FromWorker { event: Event::Started(port), .. }) => self.say_pages(port),
                 Ok(FromWorker { event: Event::Batch(row), .. }) => {
                     let before = self.view.batches();
                     self.say_back();
@@ -133,6 +139,13 @@ impl Supervisor<'_> {
             || self.killed.is_none() && options.kills.is_some_and(|wanted| self.kills >= wanted)
     }
 
+    fn say_pages(&mut self, port: Option<u16>) {
+        if let (None, Some(port)) = (self.port, port) {
+            self.port = Some(port);
+            write(&format!("Watch it at http://127.0.0.1:{port}, again after each kill.\n\n"));
+        }
+    }
+
     fn say_killed(&mut self) {
         self.kills += 1;
         let again = if self.killed.is_some() { "\n" } else { "" };
@@ -156,7 +169,12 @@ struct Worker {
 }
 
 impl Worker {
-    fn start(plan: &Plan<'_>, number: u64, events: mpsc::Sender<FromWorker>) -> Result<Self, Box<dyn Error>> {
+    fn start(
+        plan: &Plan<'_>,
+        number: u64,
+        port: Option<u16>,
+        events: mpsc::Sender<FromWorker>,
+    ) -> Result<Self, Box<dyn Error>> {
         let options = plan.options;
         let mut command = Command::new(std::env::current_exe()?);
         command.args(["demo", "retail", "--worker", "--interval", &options.interval]);
@@ -167,6 +185,11 @@ impl Worker {
             Rate::Max => command.args(["--rate", "max"]),
         };
         command.args(options.conf.iter().flat_map(|setting| ["--conf", setting]));
+        if let Some(port) = port {
+            // No other one: whoever looks at the pages would not find them again.
+            command.args(["--conf", &format!("{}={port}", keys::UI_PORT.name())]);
+            command.args(["--conf", &format!("{}=0", keys::PORT_MAX_RETRIES.name())]);
+        }
         command.args(options.postgres.iter().flat_map(|url| ["--postgres", url]));
         // A group of its own, so that Ctrl-C reaches the supervisor only.
         command.process_group(0).stdin(Stdio::piped()).stdout(Stdio::piped());

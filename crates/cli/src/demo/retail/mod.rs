@@ -22,7 +22,7 @@ use std::{
 };
 
 use dstreams::{
-    Duration, StopOptions, StreamingContext, get_or_create, log::Level, streaming::config::keys, web::WebUi,
+    Duration, StopOptions, StreamingContext, Watched, get_or_create, log::Level, streaming::config::keys,
 };
 use tempfile::TempDir;
 
@@ -34,7 +34,7 @@ use self::{
     view::View,
     watch::{Event, Watcher},
 };
-use super::{show::write, watch_signals, watched_at, web_ui};
+use super::{show::write, watch_signals, watched_at};
 
 /// By what sinks and the checkpoint know the demo.
 const APPLICATION: &str = "dstreams-demo-retail";
@@ -195,10 +195,10 @@ impl<'a> Plan<'a> {
         let (sender, events) = mpsc::channel();
         let signals = sender.clone();
         watch_signals(move || signals.send(Event::Interrupted).is_ok())?;
-        let (ssc, _ui) = self.start(sender)?;
+        let (ssc, _pages) = self.start(sender)?;
         while let Ok(event) = events.recv() {
             match event {
-                Event::Started => {}
+                Event::Started(_) => {}
                 Event::Batch(row) => {
                     view.show(&row);
                     if self.options.batches.is_some_and(|wanted| view.batches() >= wanted) {
@@ -228,13 +228,13 @@ impl<'a> Plan<'a> {
             let _ended = io::stdin().read_to_end(&mut Vec::new());
             let _ = closed.send(Event::Interrupted);
         })?;
-        let (ssc, _no_ui) = self.start(sender)?;
+        let (ssc, pages) = self.start(sender)?;
         let tell = |event: &Event| -> Result<(), serde_json::Error> {
             write(&(serde_json::to_string(event)? + "\n"));
             Ok(())
         };
-        tell(&Event::Started)?;
-        while let Ok(event @ (Event::Started | Event::Batch(_))) = events.recv() {
+        tell(&Event::Started(pages.port()))?;
+        while let Ok(event @ (Event::Started(_) | Event::Batch(_))) = events.recv() {
             tell(&event)?;
         }
         ssc.stop_with(StopOptions::graceful())?;
@@ -247,10 +247,7 @@ impl<'a> Plan<'a> {
     }
 
     /// Builds the pipeline and starts it, from the beginning or where the directory says.
-    fn start(
-        &self,
-        events: mpsc::Sender<Event>,
-    ) -> Result<(StreamingContext, Option<WebUi>), Box<dyn Error>> {
+    fn start(&self, events: mpsc::Sender<Event>) -> Result<(StreamingContext, Watched), Box<dyn Error>> {
         let options = self.options;
         let own = [
             (keys::BATCH_INTERVAL.name(), options.interval.as_str()),
@@ -282,9 +279,10 @@ impl<'a> Plan<'a> {
             Ok(())
         })?;
         ssc.add_listener(watcher);
-        // A worker lives from one kill to the next.
-        let ui = if options.worker { None } else { web_ui(&ssc)? };
-        write(&watched_at(ui.as_ref()));
+        let pages = Watched::of(&ssc)?;
+        if !options.worker {
+            write(&watched_at(&pages));
+        }
         ssc.start()?;
         let failed = ssc.clone();
         thread::spawn(move || {
@@ -293,7 +291,7 @@ impl<'a> Plan<'a> {
                 let _ = events.send(Event::Ended);
             }
         });
-        Ok((ssc, ui))
+        Ok((ssc, pages))
     }
 
     /// Compares what is in the tables with what should be.

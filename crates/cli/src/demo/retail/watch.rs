@@ -14,8 +14,8 @@ use super::source::Pace;
 /// What happens to a stream, in its own process or in that of a worker.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) enum Event {
-    /// The stream has been started, with all that an earlier process has left.
-    Started,
+    /// The stream has been started, with all that an earlier process has left; its pages are at this port.
+    Started(Option<u16>),
     /// A batch has been completed.
     Batch(Row),
     /// It is to end.

@@ -10,7 +10,7 @@ mod table;
 
 use std::{error::Error, sync::mpsc};
 
-use dstreams::{StopOptions, StreamingContext, log::Level};
+use dstreams::{StopOptions, StreamingContext, Watched, log::Level};
 
 use self::{generator::Generator, source::Source, table::Table};
 use super::{End, watch_errors, watch_signals};
@@ -73,11 +73,11 @@ pub(crate) fn run(options: &Options) -> Result<(), Box<dyn Error>> {
     let interrupts = ends.clone();
     watch_signals(move || interrupts.send(End::Interrupted).is_ok())?;
 
-    let ui = super::web_ui(&ssc)?;
-    let watched = super::watched_at(ui.as_ref());
+    let watched = Watched::of(&ssc)?;
     println!(
-        "Counting words of {source}, a batch every {}. Ctrl-C to stop.{watched}\n",
-        ssc.batch_interval()
+        "Counting words of {source}, a batch every {}. Ctrl-C to stop.{}\n",
+        ssc.batch_interval(),
+        super::watched_at(&watched)
     );
     ssc.start()?;
     watch_errors(&ssc, ends);
