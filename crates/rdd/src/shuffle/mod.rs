@@ -178,7 +178,9 @@ fn count<R>(buckets: &[Vec<R>]) -> u64 {
 /// The memory of records, estimated from some of them.
 fn bytes<R: Wire>(buckets: &[Vec<R>]) -> usize {
     let mut meter = RecordMeter::default();
-    buckets.iter().for_each(|bucket| meter.count(bucket));
+    for bucket in buckets {
+        meter.count(bucket);
+    }
     meter.bytes::<R>()
 }
 
