@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Brokers come up, end as they are told, and come back on the same ports.
 
-use std::net::TcpStream;
+use std::{fs, net::TcpStream, process};
 
 use dstreams_test_servers::{Kafka, KafkaDaemon, KafkaStatus};
 
@@ -19,6 +19,31 @@ fn a_broker_that_was_stopped_or_killed_comes_back_on_the_same_ports() {
         assert_eq!((kafka.address(), kafka.sasl_address()), (plain.clone(), sasl.clone()));
     }
     assert!(TcpStream::connect(&plain).is_ok());
+}
+
+/// Parent and group of a process.
+fn family(process: &str) -> Option<(u32, u32)> {
+    let stat = fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
+    // The name before may have spaces in it.
+    let mut fields = stat.rsplit(')').next()?.split_whitespace().skip(1);
+    Some((fields.next()?.parse().ok()?, fields.next()?.parse().ok()?))
+}
+
+#[test]
+fn ctrl_c_at_the_terminal_does_not_reach_a_broker() {
+    let Some(_kafka) = Kafka::start_or_skip("ctrl_c_at_the_terminal_does_not_reach_a_broker") else { return };
+    let mine = family(&process::id().to_string()).expect("this process runs").1;
+    // Other tests have children as well, such as those that format a directory.
+    let is_guard = |process: &str| {
+        let command = fs::read_to_string(format!("/proc/{process}/cmdline")).unwrap_or_default();
+        command.split('\0').any(|word| word == "kafka-guard")
+    };
+    let processes = fs::read_dir("/proc").expect("a system with /proc").flatten();
+    let names = processes.map(|entry| entry.file_name().to_string_lossy().into_owned());
+    let families = names.filter(|process| is_guard(process)).filter_map(|process| family(&process));
+    let ours = families.filter(|(parent, _)| *parent == process::id());
+    let groups: Vec<u32> = ours.map(|(_, group)| group).collect();
+    assert!(!groups.is_empty() && !groups.contains(&mine), "{groups:?} {mine}");
 }
 
 #[test]
