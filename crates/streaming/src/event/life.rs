@@ -134,7 +134,8 @@ impl fmt::Display for ShutdownReport {
         }
         for StreamPosition { name, batch_time, input } in self.positions.values() {
             write!(f, "{name}: {} records in the batch {batch_time}", input.records)?;
-            for (key, value) in input.metadata.iter().filter(|(key, _)| InputInfo::is_position(key)) {
+            let is_told = |key: &str, value: &str| InputInfo::is_position(key) && !value.is_empty();
+            for (key, value) in input.metadata.iter().filter(|(key, value)| is_told(key, value)) {
                 write!(f, "; {key} {}", value.replace('\n', ", "))?;
             }
             writeln!(f)?;
