@@ -2,6 +2,8 @@
 //! Alerts on their way: over real HTTP and SMTP connections, in order, and again when they could not be sent.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
+mod notice;
+
 use std::{
     io::{BufRead as _, BufReader, Read as _, Write as _},
     net::{TcpListener, TcpStream},
@@ -10,22 +12,11 @@ use std::{
     time::Duration,
 };
 
-use dstreams_alerts::{AlertError, Alerts, Channel, Email, Notice, Rule, Rules, State, Watch, Webhook};
+use dstreams_alerts::{AlertError, Alerts, Channel, Email, Notice, Rules, Watch, Webhook};
 use dstreams_streaming::{Config, Time, clock::ManualClock, testing::TestContext};
+use notice::notice;
 
 const STUCK_AFTER: Duration = Duration::from_secs(60);
-
-fn notice() -> Notice {
-    Notice {
-        application: "orders".to_owned(),
-        rule: Rule::Lag,
-        subject: "Kafka [0]".to_owned(),
-        state: State::Raised,
-        time: Time::from_millis(2000),
-        since: Time::from_millis(1000),
-        problem: "2000 records wait, more than 1000".to_owned(),
-    }
-}
 
 /// Answers each HTTP request with the next of `statuses`, and gives the bodies.
 fn http_server(statuses: &'static [&'static str]) -> (String, mpsc::Receiver<String>) {

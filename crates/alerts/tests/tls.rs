@@ -2,14 +2,17 @@
 //! Alerts over TLS to real servers, whose authority is made for the test.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
+mod notice;
+
 use std::{
     env,
     process::{Command, Output},
 };
 
-use dstreams_alerts::{AlertError, Channel, Email, Notice, Rule, State, Webhook};
-use dstreams_streaming::{Config, Time};
+use dstreams_alerts::{AlertError, Channel, Email, Webhook};
+use dstreams_streaming::Config;
 use dstreams_test_servers::{Authority, TlsReceivers};
+use notice::notice;
 
 /// To whom a process that was started by a test sends.
 const TO: &str = "DSTREAMS_ALERTS_TEST_TO";
@@ -37,15 +40,7 @@ fn send_if_asked() {
 }
 
 fn try_to_send(to: &str) -> Result<(), AlertError> {
-    let notice = Notice {
-        application: "orders".to_owned(),
-        rule: Rule::Lag,
-        subject: "Kafka [0]".to_owned(),
-        state: State::Raised,
-        time: Time::from_millis(2000),
-        since: Time::from_millis(1000),
-        problem: "2000 records wait, more than 1000".to_owned(),
-    };
+    let notice = notice();
     if to.starts_with("https:") {
         return Webhook::new(to)?.send(&notice);
     }

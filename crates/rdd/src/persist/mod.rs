@@ -111,6 +111,8 @@ impl<T: Wire> Rdd<T> {
     /// room: to disk, or for good if the level has no disk; then they are computed again when they are needed. The same
     /// holds for what is lost or damaged on disk.
     ///
+    /// Where a level has a disk, the outputs of the shuffle that the dataset reads are given up once all partitions are kept.
+    ///
     /// A level stays until [`unpersist`](Self::unpersist); a different one meanwhile is ignored with a warning.
     ///
     /// ```
