@@ -68,6 +68,45 @@ impl<T: Data> Rdd<T> {
         self.clone()
     }
 
+    /// Forgets what is kept so far, and keeps anew what is computed from now on: for a dataset that hardly anybody will
+    /// ask for any more. Tasks that are reading it go on.
+    ///
+    /// Without effect after a [`local_checkpoint`](Self::local_checkpoint): what is kept is then all there is.
+    ///
+    /// ```
+    /// # let sc = dstreams_rdd::RddContext::local(2)?;
+    /// let rdd = sc.parallelize(1..=3).cache();
+    /// assert_eq!(rdd.count()?, 3);
+    /// rdd.discard_kept();
+    /// assert!(!rdd.is_kept());
+    /// assert_eq!(rdd.collect()?, [1, 2, 3]);
+    /// assert!(rdd.is_kept());
+    /// # Ok::<(), dstreams_rdd::Error>(())
+    /// ```
+    pub fn discard_kept(&self) {
+        let mut kept = self.storage().slots.write();
+        let Some(policy) = kept.as_ref().map(|slots| slots.policy).filter(|policy| policy.droppable) else {
+            return;
+        };
+        let discarded = kept.replace(self.new_slots(policy));
+        drop(kept);
+        drop(discarded);
+    }
+
+    /// Whether all partitions are kept now, so that nothing needs to be computed to read them.
+    ///
+    /// ```
+    /// # let sc = dstreams_rdd::RddContext::local(2)?;
+    /// let rdd = sc.parallelize(1..=3).cache();
+    /// assert!(!rdd.is_kept());
+    /// assert_eq!(rdd.count()?, 3);
+    /// assert!(rdd.is_kept());
+    /// # Ok::<(), dstreams_rdd::Error>(())
+    /// ```
+    pub fn is_kept(&self) -> bool {
+        self.storage().slots.read().as_ref().is_some_and(|slots| slots.missing().is_empty())
+    }
+
     /// Where the partitions are kept; [`StorageLevel::NONE`] if they are not.
     ///
     /// ```

@@ -2,7 +2,7 @@
 //! The 24 bytes of a `Text`: inline up to 23 bytes of UTF-8, else a slice of a counted shared string.
 //! All unsafe code of the crate is in this file.
 
-use std::num::NonZeroU8;
+use std::num::NonZeroU64;
 use std::ops::Range;
 use std::process::abort;
 use std::ptr::{self, NonNull};
@@ -14,11 +14,13 @@ pub(super) const INLINE: usize = 23;
 /// All bytes of a `Repr`.
 const SIZE: usize = INLINE + 1;
 /// The tag of the shared form; an inline string of `n` bytes has the tag `n + 1`.
-const SHARED: NonZeroU8 = NonZeroU8::MAX;
-/// The bytes between the two pointers of the shared form and the tag; the last seven hold the length.
-const REST: usize = INLINE - 2 * size_of::<usize>();
+const SHARED: u8 = u8::MAX;
+/// Where the tag is in the last word, as a little-endian number.
+const TAG: u32 = 56;
 /// The low seven bytes of the last word: the length of the shared form.
 const LENGTH: u64 = u64::MAX >> 8;
+/// How many words are between the two pointers and the last eight bytes: none where pointers have eight.
+const PAD: usize = (SIZE - size_of::<u64>()) / size_of::<usize>() - 2;
 
 /// For each length of an inline string, the bits of the three words that hold it.
 static MASKS: [[u64; SIZE / 8]; SIZE] = {
@@ -35,6 +37,12 @@ static MASKS: [[u64; SIZE / 8]; SIZE] = {
     masks
 };
 
+/// The last word of a string with this tag, which is not zero, and length.
+const fn last(tag: u8, length: usize) -> NonZeroU64 {
+    let word = (tag as u64) << TAG | (length as u64 & LENGTH);
+    NonZeroU64::new(word.to_le()).expect("no tag is zero")
+}
+
 /// A string in one of two forms, told apart by the last byte.
 ///
 /// Invariants, on which every `unsafe` block below rests:
@@ -42,12 +50,16 @@ static MASKS: [[u64; SIZE / 8]; SIZE] = {
 /// 2. Shared (`tag == SHARED`): `block` is alive and one of its counts belongs to this value; `data` and the
 ///    length name a range of the block's text that lies on character boundaries.
 /// 3. Strings of up to `INLINE` bytes are always inline, longer ones never; equal strings have equal tags.
+///
+/// All fields are whole words, so that a copy is made in registers: single bytes that are written and then read as part
+/// of a word cost as much as a dozen instructions.
 #[repr(C)]
 pub(super) struct Repr {
     data: *const u8,
     block: *const Block,
-    rest: [u8; REST],
-    tag: NonZeroU8,
+    pad: [usize; PAD],
+    /// Seven bytes, and the tag as the last in memory.
+    last: NonZeroU64,
 }
 
 const _: () = assert!(size_of::<Repr>() == SIZE && size_of::<Option<Repr>>() == SIZE);
@@ -60,7 +72,7 @@ unsafe impl Sync for Repr {}
 impl Repr {
     /// The empty string.
     pub(super) const EMPTY: Self =
-        Self { data: ptr::null(), block: ptr::null(), rest: [0; REST], tag: NonZeroU8::MIN };
+        Self { data: ptr::null(), block: ptr::null(), pad: [0; PAD], last: last(1, 0) };
 
     /// Copies `text`: to the inside of the value if it is short, else to a block of its own.
     #[inline]
@@ -86,7 +98,7 @@ impl Repr {
         let (data, len) = if self.is_shared() {
             (self.data, self.shared_len())
         } else {
-            (ptr::from_ref(self).cast::<u8>(), usize::from(self.tag.get() - 1))
+            (ptr::from_ref(self).cast::<u8>(), usize::from(self.tag() - 1))
         };
         // SAFETY: by invariant 1 or 2 these bytes are initialised UTF-8, and they live and stay unchanged as
         // long as `self` is borrowed. The inline bytes are within `self`, from whose address `data` is made.
@@ -125,7 +137,7 @@ impl Repr {
         let range = start..start + self.shared_len();
         // The whole is at least as long as this string, so the form stays the shared one.
         self.data = whole.as_ptr();
-        self.rest[REST - 7..].copy_from_slice(&(whole.len() as u64).to_le_bytes()[..7]);
+        self.last = last(SHARED, whole.len());
         (self, range)
     }
 
@@ -175,19 +187,23 @@ impl Repr {
     /// `part` must lie within the text of `block`, be longer than `INLINE`, and the caller hands over a count.
     #[inline]
     unsafe fn shared(block: NonNull<Block>, part: &str) -> Self {
-        let length = (part.len() as u64).to_le_bytes();
-        let mut rest = [0; REST];
-        rest[REST - 7..].copy_from_slice(&length[..7]);
         // The pointer is taken from the block, not from `part`, whose borrow may end before the result does.
         // SAFETY: the caller vouches for the block.
         let text = unsafe { block.as_ref() }.text.as_bytes();
         let offset = part.as_ptr().addr() - text.as_ptr().addr();
-        Self { data: text[offset..].as_ptr(), block: block.as_ptr(), rest, tag: SHARED }
+        let data = text[offset..].as_ptr();
+        Self { data, block: block.as_ptr(), pad: [0; PAD], last: last(SHARED, part.len()) }
     }
 
     #[inline]
     pub(super) fn is_shared(&self) -> bool {
-        self.tag == SHARED
+        self.tag() == SHARED
+    }
+
+    #[inline]
+    #[allow(clippy::cast_possible_truncation, reason = "the other bytes are shifted out")]
+    fn tag(&self) -> u8 {
+        (u64::from_le(self.last.get()) >> TAG) as u8
     }
 
     /// The bytes of the whole block that this string keeps in memory; zero for an inline string.
@@ -219,7 +235,7 @@ impl Clone for Repr {
             // SAFETY: by invariant 2 the block is alive; the new count belongs to the copy.
             unsafe { &*self.block }.retain(1);
         }
-        Self { data: self.data, block: self.block, rest: self.rest, tag: self.tag }
+        Self { data: self.data, block: self.block, pad: self.pad, last: self.last }
     }
 }
 

@@ -267,5 +267,7 @@ impl Worker {
     fn forget(&self, time: Time) {
         let forgotten = self.graph.forget(time);
         self.scope.batches().write().forget(forgotten);
+        let pending = self.progress.first_pending();
+        self.graph.release(pending.map_or(time, |first| time.min(first - self.scope.interval())));
     }
 }

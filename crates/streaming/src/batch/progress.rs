@@ -90,6 +90,11 @@ impl Progress {
         self.changed.notify_all();
     }
 
+    /// The first batch with jobs that have not all ended.
+    pub(crate) fn first_pending(&self) -> Option<Time> {
+        self.state.lock().pending.first().copied()
+    }
+
     pub(crate) fn pending(&self) -> Vec<Time> {
         self.state.lock().pending.iter().copied().collect()
     }

@@ -4,6 +4,7 @@
 use std::{
     collections::BTreeMap,
     fmt,
+    ops::Bound,
     panic::Location,
     sync::{
         Arc, OnceLock,
@@ -57,14 +58,23 @@ where
 /// Sets how a new dataset is kept.
 pub(crate) type Keep<T> = Arc<dyn Fn(&Rdd<T>) + Send + Sync>;
 
+/// How the datasets of a stream are kept.
+struct Kept<T> {
+    keep: Keep<T>,
+    /// Nobody has asked for it but the operator, for the jobs that read a dataset again.
+    by_default: bool,
+}
+
 /// A stream: its place in the graph, how it computes, and what it has computed.
 pub(crate) struct Node<T> {
     meta: NodeMeta,
     kind: Box<dyn StreamNode<T>>,
-    keep: Mutex<Option<Keep<T>>>,
+    keep: Mutex<Option<Kept<T>>>,
     /// Makes a dataset forget what it was computed from, when a checkpoint is due.
     cut: OnceLock<fn(&Rdd<T>)>,
     remembered: Mutex<BTreeMap<Time, Rdd<T>>>,
+    /// Up to here, what was kept of datasets has been released.
+    released: Mutex<Time>,
 }
 
 impl<T: Data> Node<T> {
@@ -75,22 +85,23 @@ impl<T: Data> Node<T> {
             keep: Mutex::default(),
             cut: OnceLock::new(),
             remembered: Mutex::default(),
+            released: Mutex::new(Time::ZERO),
         }
     }
 
     /// Keeps new datasets with `keep`, and no longer as was asked for before.
     pub(crate) fn keep_with(&self, keep: &Keep<T>) {
-        self.for_kept(&|present| *present = Some(Arc::clone(keep)));
+        self.for_kept(&|present| *present = Some(Kept { keep: Arc::clone(keep), by_default: false }));
     }
 
     /// Keeps new datasets with `keep` unless something else has been or will be asked for.
     pub(crate) fn keep_by_default(&self, keep: &Keep<T>) {
         self.for_kept(&|present| {
-            present.get_or_insert_with(|| Arc::clone(keep));
+            present.get_or_insert_with(|| Kept { keep: Arc::clone(keep), by_default: true });
         });
     }
 
-    fn for_kept(&self, set: &dyn Fn(&mut Option<Keep<T>>)) {
+    fn for_kept(&self, set: &dyn Fn(&mut Option<Kept<T>>)) {
         let (own, other) = match self.kind.keeps() {
             Keeps::Own => (true, None),
             Keeps::Instead(other) => (false, Some(other)),
@@ -122,8 +133,8 @@ impl<T: Data> Node<T> {
             Some(name) => rdd.named(name),
             None => rdd,
         };
-        if let Some(keep) = &*self.keep.lock() {
-            keep(&rdd);
+        if let Some(kept) = &*self.keep.lock() {
+            (kept.keep)(&rdd);
         }
         if let Some(cut) = self.cut.get()
             && self.meta.is_checkpoint_due(time)
@@ -167,6 +178,10 @@ pub(crate) trait AnyNode: Send + Sync {
     /// Forgets the datasets at and before `time`.
     fn forget(&self, time: Time);
 
+    /// Gives up what is kept of the datasets at and before `time`, which no job reads any more, unless the program has
+    /// asked for it to be kept. They can still be asked for, and are then computed again.
+    fn release(&self, time: Time);
+
     /// Forgets the dataset at `time` alone.
     fn discard(&self, time: Time);
 
@@ -199,6 +214,22 @@ impl<T: Data> AnyNode for Node<T> {
         };
     }
 
+    fn release(&self, time: Time) {
+        if !self.keep.lock().as_ref().is_some_and(|kept| kept.by_default) {
+            return;
+        }
+        let due = {
+            let (remembered, mut released) = (self.remembered.lock(), self.released.lock());
+            let old: Vec<_> = remembered.range((Bound::Excluded(*released), Bound::Unbounded)).collect();
+            // What comes after it may be made from it.
+            let due = old.windows(2).take_while(|pair| *pair[0].0 <= time && pair[1].1.is_kept());
+            let due: Vec<_> = due.map(|pair| (*pair[0].0, pair[0].1.clone())).collect();
+            *released = due.last().map_or(*released, |(time, _)| *time);
+            due
+        };
+        due.iter().for_each(|(_, rdd)| rdd.discard_kept());
+    }
+
     fn remembered(&self) -> Vec<Time> {
         self.remembered.lock().keys().copied().collect()
     }
@@ -223,6 +254,8 @@ pub(crate) struct NodeMeta {
     begins_after: OnceLock<Time>,
     remember: Mutex<Duration>,
     past_needed: Mutex<Duration>,
+    /// How long after its batch jobs read a dataset.
+    read_again: Mutex<Duration>,
     /// Whether a dataset cannot be made in a later batch than its own.
     passes: AtomicBool,
 }
@@ -242,6 +275,7 @@ impl NodeMeta {
             begins_after: OnceLock::new(),
             remember: Mutex::new(Duration::ZERO),
             past_needed: Mutex::new(Duration::ZERO),
+            read_again: Mutex::new(Duration::ZERO),
             passes: AtomicBool::new(false),
         }
     }
@@ -321,6 +355,17 @@ impl NodeMeta {
     pub(crate) fn need_past(&self, length: Duration) {
         let mut needed = self.past_needed.lock();
         *needed = length.max(*needed);
+    }
+
+    /// How long after its batch jobs read a dataset again.
+    pub(crate) fn read_again(&self) -> Duration {
+        *self.read_again.lock()
+    }
+
+    /// Says that jobs read datasets of this long ago.
+    pub(crate) fn reads_again(&self, length: Duration) {
+        let mut read_again = self.read_again.lock();
+        *read_again = length.max(*read_again);
     }
 
     /// Says that a dataset cannot be made any more when its batch is over.

@@ -8,7 +8,7 @@ use dstreams_rdd::{Data, Rdd, Wire};
 use super::{
     DStream, NewStream,
     dataset_state::DatasetState,
-    node::{Keep, Node, StreamNode},
+    node::{Node, StreamNode},
     scope::Scope,
 };
 use crate::{
@@ -52,6 +52,7 @@ impl<T: Data> DStream<T> {
         let own = Arc::new(OnceLock::new());
         let kind = kind(Past { own: Arc::clone(&own) });
         let stream = Self::new(scope, new, kind);
+        stream.meta().reads_again(stream.slide());
         let _first = own.set(Arc::downgrade(&stream.node));
         stream
     }
@@ -59,9 +60,9 @@ impl<T: Data> DStream<T> {
 
 impl<K: Wire, S: Wire> DStream<(K, S)> {
     /// A new stream whose datasets are made from earlier ones of its own, so that their lineage would reach back to the
-    /// first batch. Each dataset is kept in memory, or on disk where memory is short, and forgets what it was made
-    /// from: it is all that the next one needs. Where the program asks for another storage level, datasets that are
-    /// not kept are made again, and the lineage is cut at checkpoints only.
+    /// first batch: it is cut at checkpoints. Each dataset is kept in memory, or on disk where memory is short, until the
+    /// next one is there. Those of checkpoints stay as long as they are remembered, as the others are made again from
+    /// them. The program may ask for another storage level; then all stay.
     #[track_caller]
     pub(crate) fn from_past<N: StreamNode<(K, S)> + 'static>(
         scope: &Arc<Scope>,
@@ -71,7 +72,7 @@ impl<K: Wire, S: Wire> DStream<(K, S)> {
         let checkpoint = Some(default_checkpoint_interval(new.slide));
         let stream = Self::with_past(scope, NewStream { checkpoint, ..new }, kind);
         stream.cut_at_checkpoints();
-        stream.node.keep_by_default(&(Arc::new(cut) as Keep<(K, S)>));
+        stream.persist_by_default();
         match DatasetState::new(&stream.node, scope.rdd_context()) {
             Ok(state) => scope.add_state(Arc::new(state)),
             Err(error) => scope.reject(error),

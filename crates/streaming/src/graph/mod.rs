@@ -86,7 +86,9 @@ impl RunningGraph {
             meta.remember_at_least(least);
         }
         for output in &outputs {
-            output.stream.meta().remember_at_least(settings.remember.unwrap_or(Duration::ZERO));
+            let asked_for = settings.remember.unwrap_or(Duration::ZERO);
+            output.stream.meta().remember_at_least(asked_for);
+            output.stream.meta().reads_again(asked_for);
         }
         let states = state_operators(scope, &nodes)?;
         for (number, node) in nodes.iter().rev() {
@@ -99,6 +101,7 @@ impl RunningGraph {
             for parent in meta.parents() {
                 parent.meta().remember_at_least(meta.parent_remember());
                 parent.meta().need_past(past + meta.reach());
+                parent.meta().reads_again(meta.read_again() + meta.reach());
             }
         }
         let nodes: Vec<_> = nodes.into_values().collect();
@@ -213,6 +216,13 @@ impl RunningGraph {
             input.forget(forgotten);
         }
         forgotten
+    }
+
+    /// Releases the memory and files of datasets that no job after the batch at `time` reads.
+    pub(crate) fn release(&self, time: Time) {
+        for node in &self.nodes {
+            node.release(time - node.meta().read_again());
+        }
     }
 
     /// Lets the sources remove what is stored for batches at and before `time`.

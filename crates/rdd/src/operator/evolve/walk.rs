@@ -30,16 +30,21 @@ pub(super) fn walk<K: Key, S: Clone, V>(
     while place < last {
         task.check_cancelled()?;
         let mut chunk = Vec::with_capacity(CHUNK.min(last - place));
+        // A pair is written once, where it stays: whole ones that are handed on would be copied from place to place.
+        for (key, state) in before.get(place / CHUNK).map_or(&[][..], Vec::as_slice) {
+            if place >= last {
+                break;
+            }
+            match (walk.f)(key, Some(state), walk.chained.values(place))? {
+                Some(state) => chunk.push((key.clone(), state)),
+                None => chunk.extend(walk.replacement(place, &mut last, index)?),
+            }
+            place += 1;
+        }
         while chunk.len() < CHUNK && place < last {
-            if let Some(pair) = walk.step(place)? {
-                chunk.push(pair);
-            } else {
-                index.places.remove(key_hash(walk.key(place)), place);
-                let Some(Placed { from, pair }) = walk.last_that_stays(place, &mut last, index)? else {
-                    break;
-                };
-                index.places.relocate(key_hash(&pair.0), from, place);
-                chunk.push(pair);
+            match walk.state(place)? {
+                Some(state) => chunk.push((walk.key(place).clone(), state)),
+                None => chunk.extend(walk.replacement(place, &mut last, index)?),
             }
             place += 1;
         }
@@ -48,12 +53,6 @@ pub(super) fn walk<K: Key, S: Clone, V>(
         }
     }
     Ok(evolved)
-}
-
-/// A key with its new state, and the place that it leaves.
-struct Placed<K, S> {
-    from: usize,
-    pair: (K, S),
 }
 
 struct Walk<'a, K, S, V, F> {
@@ -66,35 +65,38 @@ impl<K: Key, S: Clone, V, F> Walk<'_, K, S, V, F>
 where
     F: FnMut(&K, Option<&S>, KeyValues<'_, V>) -> Result<Option<S>, TaskError>,
 {
-    /// The key at a place with its new state.
-    #[inline]
-    fn step(&mut self, place: usize) -> Result<Option<(K, S)>, TaskError> {
+    /// The new state of the key at a place.
+    fn state(&mut self, place: usize) -> Result<Option<S>, TaskError> {
         if let Some(key) = self.chained.fresh(place).cloned() {
-            let state = (self.f)(&key, None, self.chained.values(place))?;
-            return Ok(state.map(|state| (key, state)));
+            return (self.f)(&key, None, self.chained.values(place));
         }
         let (key, state) = &self.before[place / CHUNK][place % CHUNK];
-        let state = (self.f)(key, Some(state), self.chained.values(place))?;
-        Ok(state.map(|state| (key.clone(), state)))
+        (self.f)(key, Some(state), self.chained.values(place))
     }
 
     fn key(&self, place: usize) -> &K {
         self.chained.fresh(place).unwrap_or_else(|| &self.before[place / CHUNK][place % CHUNK].0)
     }
 
-    /// The last key after `place` that stays, and where it was; those after it go.
-    fn last_that_stays(
+    /// What comes in the place of a key that goes: the last key after it that stays, with its new state. Those behind
+    /// that one go, too, and `last` is now where it was.
+    #[cold]
+    fn replacement(
         &mut self,
         place: usize,
         last: &mut usize,
         index: &mut Index<K, S>,
-    ) -> Result<Option<Placed<K, S>>, TaskError> {
+    ) -> Result<Option<(K, S)>, TaskError> {
+        index.places.remove(key_hash(self.key(place)), place);
         while *last > place + 1 {
             *last -= 1;
-            if let Some(pair) = self.step(*last)? {
-                return Ok(Some(Placed { from: *last, pair }));
+            let state = self.state(*last)?;
+            let hash = key_hash(self.key(*last));
+            if let Some(state) = state {
+                index.places.relocate(hash, *last, place);
+                return Ok(Some((self.key(*last).clone(), state)));
             }
-            index.places.remove(key_hash(self.key(*last)), *last);
+            index.places.remove(hash, *last);
         }
         *last = place;
         Ok(None)
