@@ -153,7 +153,9 @@ impl<K: Key, V: Wire> DStream<(K, V)> {
         self.updated(options.into(), move |time, data, states, partitioning| {
             let f = Arc::clone(&f);
             states.evolve_by_key(&[data], &index, partitioning, move |key, state, values| {
-                Ok::<_, Infallible>(f(time, key, values.collect(), state.cloned()))
+                // Most keys have none, and to collect nothing is not free.
+                let values = if values.is_empty() { Vec::new() } else { values.collect() };
+                Ok::<_, Infallible>(f(time, key, values, state.cloned()))
             })
         })
     }

@@ -83,6 +83,24 @@ proptest! {
             .collect();
         prop_assert_eq!(steps(&context(64 << 20), &changes, kept), want);
     }
+
+    #[test]
+    fn any_of_many_keys_go(gone in prop::collection::btree_set(0..7000u16, 0..7000), from in 0..7000u16, more in 0..3000u16) {
+        // All keys from some place on go, too, and others come with the next step.
+        let all = (0..7000).map(|key| (key, 1)).collect();
+        let gone = gone.into_iter().filter(|key| *key < from).chain(from..7000).map(|key| (key, -3)).collect();
+        let changes: [Vec<Change>; 3] = [all, gone, (6000..7000 + more).map(|key| (key, 2)).collect()];
+        let mut sums = BTreeMap::new();
+        let want: Vec<_> = changes
+            .iter()
+            .map(|step| {
+                expected(&mut sums, step);
+                sums.clone()
+            })
+            .collect();
+        let changes: Vec<_> = changes.into_iter().map(|step| vec![step]).collect();
+        prop_assert_eq!(steps(&context(64 << 20), &changes, true), want);
+    }
 }
 
 /// Twenty thousand keys, of which each step removes some, changes some and adds some.

@@ -110,6 +110,17 @@ impl<V> KeyValues<'_, V> {
     }
 }
 
+impl<V> KeyValues<'_, V> {
+    /// Whether there are no more.
+    #[inline]
+    pub fn is_empty(&self) -> bool {
+        match &self.0 {
+            Values::Chain { at, .. } => *at == NONE,
+            Values::All(values) => values.as_slice().is_empty(),
+        }
+    }
+}
+
 impl<V> Iterator for KeyValues<'_, V> {
     type Item = V;
 
