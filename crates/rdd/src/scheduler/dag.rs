@@ -194,14 +194,20 @@ impl Scheduler {
             tasks: partitions.len(),
         });
         let (done, outcomes) = unbounded();
+        let is_alone = partitions.len() == 1;
         let submit = |partition, attempt| {
-            self.backend.submit(Task {
+            let task = Task {
                 id: TaskId { job, stage, partition, attempt },
                 body: Arc::clone(body),
                 cancelled: Arc::clone(&cancelled),
                 done: done.clone(),
                 events: self.events.clone(),
-            });
+            };
+            if is_alone {
+                self.backend.run(task);
+            } else {
+                self.backend.submit(task);
+            }
         };
         for &partition in partitions.iter() {
             submit(partition, 0);

@@ -3,7 +3,7 @@
 
 use std::{collections::VecDeque, sync::Arc, thread::JoinHandle};
 
-use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
+use crossbeam_channel::{Receiver, Sender, bounded};
 use parking_lot::Mutex;
 
 use super::{batch_span, keeper::Keeper, progress::Progress, runner::Outcome, tally::Tally};
@@ -47,7 +47,7 @@ impl Committer {
         tally: &Arc<Tally>,
         committed: impl Fn(Time) + Send + 'static,
     ) -> Result<Self> {
-        let (messages, received) = unbounded();
+        let (messages, received) = bounded(WAITING_LIMIT);
         let making =
             Making { scope: Arc::clone(scope), keeper: Arc::clone(keeper), progress: Arc::clone(progress) };
         // One that is due while another is being cut takes in what that leaves out.
@@ -111,6 +111,10 @@ struct Worker {
 
 /// A batch that is not complete, and how its jobs have ended if they have.
 type Open = (Time, Option<Outcome>);
+
+/// How many messages may wait. Who processes batches faster than they become durable waits then, as what a batch has made
+/// stays in memory until it is.
+const WAITING_LIMIT: usize = 64;
 
 /// How many batches may be processed after one that has failed. They are not complete, and wait for the next start.
 const HELD_LIMIT: usize = 64;

@@ -145,12 +145,26 @@ impl Worker {
         let mut later = VecDeque::new();
         // The generator holds a sender until it has sent the last message.
         while let Some(message) = later.pop_front().or_else(|| messages.recv().ok()) {
-            let outcome = guarded(|| Ok(self.handle(&message, messages, &mut later)));
+            let outcome = guarded(|| {
+                self.forget_completed(messages, &mut later);
+                Ok(self.handle(&message, messages, &mut later))
+            });
             match outcome {
                 Ok(true) => {}
                 Ok(false) => return,
                 // A panic outside of user code would otherwise end the thread, and the context would wait for ever.
                 Err(error) => self.failed(None, &error),
+            }
+        }
+    }
+
+    /// Forgets what is complete ahead of its turn: where many batches are to be made, memory cannot wait for the last of
+    /// them. All other messages come `later`, since batches are made in their order.
+    fn forget_completed(&self, messages: &Receiver<Message>, later: &mut VecDeque<Message>) {
+        for message in messages.try_iter() {
+            match message {
+                Message::Completed(time) => self.forget(time),
+                other => later.push_back(other),
             }
         }
     }
@@ -181,8 +195,7 @@ impl Worker {
         true
     }
 
-    /// Makes up for batches, no more at a time than memory has room for. What is complete is forgotten meanwhile; all
-    /// other messages come `later`, since batches are made in their order.
+    /// Makes up for batches, no more at a time than memory has room for.
     fn catch_up(&self, times: &[Time], messages: &Receiver<Message>, later: &mut VecDeque<Message>) {
         for &time in times {
             if !self.progress.await_fewer_pending(CATCH_UP_LIMIT) {
@@ -192,12 +205,7 @@ impl Worker {
                 }
                 return;
             }
-            for message in messages.try_iter() {
-                match message {
-                    Message::Completed(time) => self.forget(time),
-                    other => later.push_back(other),
-                }
-            }
+            self.forget_completed(messages, later);
             self.generate(time);
         }
     }

@@ -329,7 +329,9 @@ impl<K: Key, V: Wire, S: Wire, M: Wire> StreamNode<M> for MapWithStateNode<K, V,
             Some(data) => data,
             None => self.parent.rdd_context().from_partitions(vec![Vec::new()]),
         };
-        let data = data.partition_by(Arc::clone(&self.partitioner));
+        // Who is in the one partition that there is need not be moved there.
+        let is_placed = self.partitioner.partitions() == 1 && data.num_partitions() == 1;
+        let data = if is_placed { data } else { data.partition_by(Arc::clone(&self.partitioner)) };
         let (store, rules) = (Arc::clone(&self.store), self.rules.clone());
         let mapped = data.zip_partitions(&self.ready(time, before), move |records, mut ready| {
             let partition = ready.next().expect("every partition of `ready` has its number");

@@ -4,11 +4,13 @@
 use std::{
     collections::{BTreeMap, HashMap, HashSet, VecDeque},
     hash::Hash,
+    sync::Arc,
 };
 
 use dstreams_rdd::{Key, Wire};
 
 use super::{
+    applied::Applied,
     changes::{KeyChange, MappedRecords, PartitionChanges},
     codec::{decode, encode},
     disk::{Backing, IdleMoves},
@@ -24,13 +26,11 @@ pub(super) struct StateMap<K, S> {
     /// Keys by the time of their last use, for maps whose keys time out. Every key is listed once, under a time that
     /// may be outdated; it moves on when that time is due. A key that was removed stays listed until then.
     idle: Option<BTreeMap<Time, Vec<K>>>,
-    applied: Option<Time>,
+    applied: Arc<Applied>,
     /// The number of the present attempt at a batch.
     attempt: u64,
     /// How to undo the batches that may have to be undone or looked behind, oldest first.
     undo: VecDeque<Undo<K, S>>,
-    /// What the batches changed that are not taken for the log yet, oldest first; nothing when there is no log.
-    log: Option<VecDeque<(Time, PartitionChanges)>>,
     /// Where states are that are not in the table.
     backing: Option<Backing<K>>,
 }
@@ -74,22 +74,21 @@ impl<K: Hash + Eq + Clone, S: Clone> StateMap<K, S> {
         Self {
             table: Entries::new(),
             idle: times_out.then(BTreeMap::new),
-            applied: None,
+            applied: Arc::default(),
             attempt: 0,
             undo: VecDeque::new(),
-            log: None,
             backing: None,
         }
     }
 
-    /// The latest batch whose changes are all made.
-    pub(super) fn applied(&self) -> Option<Time> {
-        self.applied
+    /// How far it is.
+    pub(super) fn applied(&self) -> &Arc<Applied> {
+        &self.applied
     }
 
     /// Puts first states in the place of all that is there, before any batch.
     pub(super) fn load(&mut self, states: impl Iterator<Item = (K, S)>, time: Time) {
-        *self = Self { log: self.log.take(), ..Self::new(self.idle.is_some()) };
+        *self = Self { applied: Arc::clone(&self.applied), ..Self::new(self.idle.is_some()) };
         self.table.reserve(states.size_hint().0);
         for (key, state) in states {
             let spot = self.table.find(&key);
@@ -98,6 +97,7 @@ impl<K: Hash + Eq + Clone, S: Clone> StateMap<K, S> {
                 None => self.insert_at(spot, key, state, time),
             }
         }
+        self.applied.set(None, self.table.len());
     }
 
     /// Adds a key that is not there, used last at `used`, with no batch to undo that. `hash` is that of the key.
@@ -119,23 +119,23 @@ impl<K: Hash + Eq + Clone, S: Clone> StateMap<K, S> {
     /// When a later batch has been applied already.
     pub(super) fn begin(&mut self, time: Time) {
         let is_written = self.backing.as_ref().is_some_and(|backing| backing.has_written(time));
-        if self.applied == Some(time) && !is_written {
+        if self.applied.last() == Some(time) && !is_written {
             self.roll_back();
         }
-        if let Some(applied) = self.applied.filter(|applied| *applied >= time) {
+        if let Some(applied) = self.applied.last().filter(|applied| *applied >= time) {
             panic!(
                 "the mapped records of the batch at {time} are lost and cannot be made again: the states are those after the batch at {applied}"
             );
         }
         self.attempt += 1;
-        let before = self.applied;
+        let before = self.applied.last();
         self.undo.push_back(Undo { time, before, changes: Vec::new(), removes: false, due: BTreeMap::new() });
     }
 
     /// Ends the batch. Batches up to `looked_behind`, the earliest version that is still read, cannot be undone any
     /// more, and none but the latest if no earlier version is read.
     pub(super) fn commit(&mut self, looked_behind: Option<Time>) {
-        self.applied = self.undo.back().map(|undo| undo.time);
+        self.applied.set(self.undo.back().map(|undo| undo.time), self.table.len());
         while self.undo.len() > 1
             && self.undo.front().is_some_and(|oldest| looked_behind.is_none_or(|time| oldest.time <= time))
         {
@@ -155,13 +155,11 @@ impl<K: Hash + Eq + Clone, S: Clone> StateMap<K, S> {
                 idle.entry(time).or_default().extend(keys);
             }
         }
-        if let Some(log) = &mut self.log {
-            log.retain(|(time, _)| *time != undo.time);
-        }
+        self.applied.forget(undo.time);
         if let Some(backing) = &mut self.backing {
             backing.undo(undo.time);
         }
-        self.applied = undo.before;
+        self.applied.set(undo.before, self.table.len());
     }
 
     fn restore(&mut self, key: K, old: Old<S>) {
@@ -294,7 +292,7 @@ impl<K: Hash + Eq + Clone, S: Clone> StateMap<K, S> {
     {
         let mut earlier: HashMap<&K, Option<&S>> = HashMap::new();
         let later = || self.undo.iter().filter(|undo| undo.time > time);
-        let reached = later().next().map_or(self.applied, |undo| undo.before);
+        let reached = later().next().map_or_else(|| self.applied.last(), |undo| undo.before);
         assert!(
             reached.is_none_or(|reached| reached <= time),
             "the states after the batch at {time} are not kept any more"
@@ -330,17 +328,13 @@ impl<K: Hash + Eq + Clone, S: Clone> StateMap<K, S> {
 }
 
 impl<K: Key, S: Wire> StateMap<K, S> {
-    /// Writes down from now on what each batch changes.
-    pub(super) fn log_changes(&mut self) {
-        self.log.get_or_insert_default();
-    }
-
     /// Writes down what the batch has changed, before it is committed, if that is asked for.
     pub(super) fn log_batch(&mut self, mapped: Option<MappedRecords>) -> Result<(), StateError> {
-        let (Some(log), Some(undo)) = (&mut self.log, self.undo.back()) else { return Ok(()) };
+        let (Some(bytes), Some(undo)) = (self.applied.expected_bytes(), self.undo.back()) else {
+            return Ok(());
+        };
         let (mut key_bytes, mut state_bytes) = (Vec::new(), Vec::new());
-        // Most batches are like the one before.
-        let mut keys = Vec::with_capacity(log.back().map_or(0, |(_, changes)| changes.keys.len()));
+        let mut keys = Vec::with_capacity(bytes);
         let mut seen = HashSet::new();
         for Changed { key, spot, old } in &undo.changes {
             if undo.removes && !seen.insert(key) {
@@ -367,22 +361,8 @@ impl<K: Key, S: Wire> StateMap<K, S> {
             change.encode(&mut keys);
         }
         let moves = self.backing.as_mut().and_then(Backing::take_moves);
-        log.push_back((undo.time, PartitionChanges { keys, mapped, moves }));
+        self.applied.push(undo.time, PartitionChanges { keys, mapped, moves });
         Ok(())
-    }
-
-    /// What the batch at `time` has changed, for the log.
-    pub(super) fn take_log(&mut self, time: Time) -> Option<PartitionChanges> {
-        let log = self.log.as_mut()?;
-        while log.front().is_some_and(|(oldest, _)| *oldest < time) {
-            // It has been taken before, and was made again since.
-            log.pop_front();
-        }
-        if log.front().is_some_and(|(oldest, _)| *oldest == time) {
-            log.pop_front().map(|(_, changes)| changes)
-        } else {
-            None
-        }
     }
 
     /// Has states on disk from now on, of which the table has some.
@@ -445,7 +425,8 @@ impl<K: Key, S: Wire> StateMap<K, S> {
 
     /// Forgets everything, to be filled with [`insert`](Self::insert).
     pub(super) fn clear(&mut self) {
-        *self = Self { log: self.log.take().map(|_| VecDeque::new()), ..Self::new(self.idle.is_some()) };
+        self.applied.forget_all();
+        *self = Self { applied: Arc::clone(&self.applied), ..Self::new(self.idle.is_some()) };
     }
 
     /// Makes room for more keys.
@@ -456,7 +437,7 @@ impl<K: Key, S: Wire> StateMap<K, S> {
     /// Says that the states are those after the batch at `time`.
     pub(super) fn set_applied(&mut self, time: Time) {
         self.undo.clear();
-        self.applied = Some(time);
+        self.applied.set(Some(time), self.table.len());
     }
 
     /// All keys with their states.
@@ -464,10 +445,6 @@ impl<K: Key, S: Wire> StateMap<K, S> {
         self.table.iter().map(|entry| (&entry.key, &entry.state))
     }
 
-    /// The number of keys.
-    pub(super) fn len(&self) -> usize {
-        self.table.len()
-    }
 }
 
 #[cfg(test)]

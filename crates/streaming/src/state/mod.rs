@@ -2,6 +2,7 @@
 //! The states of `map_with_state`: by partition, changed in place, each batch a version that can be undone; and how states
 //! are kept in checkpoints.
 
+mod applied;
 mod apply;
 mod base;
 mod changes;

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use super::map::StateMap;
+use super::{map::StateMap, store::StateStore};
 use crate::time::Time;
 
 fn ms(time: i64) -> Time {
@@ -142,4 +142,24 @@ fn what_nobody_looks_back_at_is_not_kept() {
         assert_eq!(map.kept(), (1, 2), "each key once, for the latest batch");
         map.begin(ms(batch));
     }
+}
+
+/// Who makes batches durable would wait for the end of the next one otherwise, and for ever here.
+#[test]
+fn what_a_batch_has_changed_is_told_while_the_next_one_has_the_states() {
+    let store = StateStore::<u8, u64>::new(1, false, None);
+    let (first, second) = (Time::from_millis(1000), Time::from_millis(2000));
+    let mut map = store.partition(0).lock();
+    map.applied().log();
+    map.begin(first);
+    map.put(&1, 5, first);
+    map.log_batch(None).expect("it can be encoded");
+    map.commit(None);
+    map.begin(second);
+    map.put(&2, 6, second);
+    assert!(store.is_applied(first) && !store.is_applied(second));
+    assert_eq!(store.keys(), 1);
+    let changed = store.applied(0).take(first).expect("it is logged");
+    assert!(!changed.keys.is_empty());
+    assert!(store.applied(0).take(second).is_none());
 }

@@ -15,6 +15,7 @@ use dstreams_wal::Location;
 use parking_lot::Mutex;
 
 use super::{
+    applied::Applied,
     changes::{BatchChanges, PartitionChanges, encode_batch},
     codec::encode,
     disk::{self, Backing, DiskOptions, DiskPlace, DiskStates, IdleMoves},
@@ -30,6 +31,8 @@ use crate::{
 /// The states of a stream. What keeps them and how is known in this module only.
 pub(crate) struct StateStore<K, S> {
     partitions: Box<[SharedMap<K, S>]>,
+    /// How far each of them is.
+    applied: Box<[Arc<Applied>]>,
     pins: Arc<Pins>,
     times_out: bool,
     on_disk: Option<DiskOptions>,
@@ -206,9 +209,10 @@ impl<K: Key, S: Wire> StateStore<K, S> {
     /// An empty store. `times_out` says whether keys are looked for that have been idle, `on_disk` that states are on
     /// disk once they are kept in checkpoints.
     pub(crate) fn new(partitions: usize, times_out: bool, on_disk: Option<DiskOptions>) -> Arc<Self> {
-        let empty = || Arc::new(Mutex::new(StateMap::new(times_out)));
+        let maps: Vec<_> = (0..partitions).map(|_| StateMap::new(times_out)).collect();
         Arc::new(Self {
-            partitions: (0..partitions).map(|_| empty()).collect(),
+            applied: maps.iter().map(|map| Arc::clone(map.applied())).collect(),
+            partitions: maps.into_iter().map(|map| Arc::new(Mutex::new(map))).collect(),
             pins: Arc::default(),
             times_out,
             on_disk,
@@ -223,6 +227,12 @@ impl<K: Key, S: Wire> StateStore<K, S> {
 
     pub(super) fn partitions(&self) -> &[SharedMap<K, S>] {
         &self.partitions
+    }
+
+    /// How far a partition is.
+    #[cfg(test)]
+    pub(super) fn applied(&self, partition: usize) -> &Applied {
+        &self.applied[partition]
     }
 
     pub(super) fn pins(&self) -> &Arc<Pins> {
@@ -240,9 +250,7 @@ impl<K: Key, S: Wire> StateStore<K, S> {
 
     /// Keeps the states in checkpoints from now on.
     pub(super) fn keep(&self, kept: Kept) {
-        for map in &self.partitions {
-            map.lock().log_changes();
-        }
+        self.applied.iter().for_each(|applied| applied.log());
         let _once = self.kept.set(kept);
     }
 
@@ -300,7 +308,7 @@ impl<K: Key, S: Wire> StateStore<K, S> {
     pub(crate) fn load(&self, partition: usize, states: impl Iterator<Item = (K, S)>, time: Time) {
         self.begin();
         // The states may come from another store, so that no lock is held while they are read.
-        if self.partitions[partition].lock().applied().is_some() {
+        if self.applied[partition].last().is_some() {
             return;
         }
         let loaded = match self.disk() {
@@ -314,7 +322,7 @@ impl<K: Key, S: Wire> StateStore<K, S> {
 
     fn load_in_memory(&self, partition: usize, states: Vec<(K, S)>, time: Time) -> Result<(), StateError> {
         let mut map = self.partitions[partition].lock();
-        if map.applied().is_some() {
+        if map.applied().last().is_some() {
             return Ok(());
         }
         map.load(states.into_iter(), time);
@@ -348,13 +356,13 @@ impl<K: Key, S: Wire> StateStore<K, S> {
 
     /// Whether all partitions have applied the batch at `time`.
     pub(super) fn is_applied(&self, time: Time) -> bool {
-        self.partitions.iter().all(|map| map.lock().applied() >= Some(time))
+        self.applied.iter().all(|applied| applied.last() >= Some(time))
     }
 
     /// What the batch at `time` changed, for the log.
     pub(super) fn take_log(&self, time: Time) -> Option<Vec<u8>> {
         let mut changes: Vec<PartitionChanges> =
-            self.partitions.iter().map(|map| map.lock().take_log(time).unwrap_or_default()).collect();
+            self.applied.iter().map(|applied| applied.take(time).unwrap_or_default()).collect();
         let kept = self.kept()?;
         let moves = changes.iter_mut().filter_map(|changes| changes.moves.take()).collect();
         let changes = encode_batch(kept.layout(), &changes);
@@ -400,7 +408,7 @@ impl<K: Key, S: Wire> StateStore<K, S> {
     pub(super) fn keys(&self) -> u64 {
         match self.disk() {
             Some(disk) => disk.about().keys.iter().sum(),
-            None => self.partitions.iter().map(|map| map.lock().len() as u64).sum(),
+            None => self.applied.iter().map(|applied| applied.keys() as u64).sum(),
         }
     }
 
