@@ -13,7 +13,11 @@ use std::{
     thread,
 };
 
-use dstreams_rdd::{Error, RddContext, RddOptions, TaskError, TaskFailure, event::EngineEvent};
+use dstreams_rdd::{
+    Error, RddContext, RddOptions, TaskError, TaskFailure,
+    event::{EngineEvent, EngineListener},
+};
+use parking_lot::Mutex;
 use proptest::{collection::vec, prelude::*};
 use recorder::Recorder;
 
@@ -127,6 +131,51 @@ fn a_context_is_the_same_as_its_clones_only() {
     let (one, other) = (context(1, 1), context(1, 1));
     assert!(one.is_same(&one.clone()));
     assert!(!one.is_same(&other));
+}
+
+#[test]
+fn a_task_that_is_alone_runs_on_the_thread_that_waits_for_it() {
+    let sc = context(2, 1);
+    let thread_of = |_| thread::current().id();
+    assert_eq!(sc.parallelize_in(0..1, 1).map(thread_of).collect().unwrap(), [thread::current().id()]);
+    let two = sc.parallelize_in(0..2, 2).map(thread_of).collect().unwrap();
+    assert!(!two.contains(&thread::current().id()));
+}
+
+/// Two jobs of a task each on the one slot: the second, begun while the first runs, waits for its end.
+#[test]
+fn no_more_tasks_run_than_there_are_slots_whatever_thread_they_are_on() {
+    let sc = context(1, 1);
+    let (begin, begun) = mpsc::channel();
+    let (go, gone) = mpsc::channel();
+    let ended = Arc::new(AtomicUsize::new(0));
+    let (first, counted) = (sc.clone(), Arc::clone(&ended));
+    let (begin, gone) = (Mutex::new(begin), Mutex::new(gone));
+    let first = thread::spawn(move || {
+        first.parallelize_in(0..1, 1).for_each(move |_| {
+            begin.lock().send(()).unwrap();
+            gone.lock().recv().unwrap();
+            counted.fetch_add(1, Ordering::SeqCst);
+        })
+    });
+    begun.recv().unwrap();
+    // The first task goes on when the stage of the second job has begun.
+    sc.events().add(Arc::new(OnStage(Mutex::new(go))));
+    let seen = sc.parallelize_in(0..1, 1).map(move |_| ended.load(Ordering::SeqCst)).collect();
+    first.join().unwrap().unwrap();
+    assert_eq!(seen.unwrap(), [1]);
+}
+
+/// Says when a stage begins.
+struct OnStage(Mutex<mpsc::Sender<()>>);
+
+impl EngineListener for OnStage {
+    fn on_event(&self, event: &EngineEvent) {
+        if matches!(event, EngineEvent::StageStarted { .. }) {
+            // Nobody waits for those after the first.
+            let _ = self.0.lock().send(());
+        }
+    }
 }
 
 /// One partition first; then four times as many while nothing is found, otherwise half as many again as the density

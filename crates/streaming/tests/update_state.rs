@@ -8,9 +8,10 @@ use std::sync::{
     atomic::{AtomicUsize, Ordering},
 };
 
+use dstreams_rdd::lineage::{Dependency, Lineage};
 use dstreams_streaming::{
-    ArcPartitioner, Config, Partitioner, PartitionerId, StateOptions, StorageLevel, testing::TestContext,
-    time::seconds,
+    ArcPartitioner, Config, DStream, Duration, Partitioner, PartitionerId, StateOptions, StorageLevel, Time,
+    testing::TestContext, time::seconds,
 };
 
 type Batches = Vec<Option<Vec<(char, i32)>>>;
@@ -165,8 +166,18 @@ fn nothing_can_be_set_after_the_start() {
     assert!(rejected[0].starts_with("cannot change the checkpoint interval"), "{rejected:?}");
 }
 
+/// How many versions of a state a dataset is made from, itself included, that would be needed to make it again.
+fn versions(lineage: &Arc<Lineage>) -> usize {
+    let before = lineage.dependencies().into_iter().map(|dependency| match dependency {
+        Dependency::Narrow(before) => versions(&before),
+        Dependency::Shuffle(stage) => versions(stage.parent()),
+        Dependency::Prepared(_) => 0,
+    });
+    usize::from(lineage.operator() == "evolve_by_key") + before.max().unwrap_or(0)
+}
+
 #[test]
-fn a_batch_needs_nothing_but_the_states_of_the_one_before() {
+fn the_lineage_of_a_state_goes_back_to_the_last_checkpoint_at_most() {
     let test = TestContext::new().unwrap().with_checkpoint_dir().unwrap();
     let input = test.input((0..60).map(|n| vec![('a', n)]).collect());
     let counts = input.update_state_by_key(sum_and_call);
@@ -174,12 +185,58 @@ fn a_batch_needs_nothing_but_the_states_of_the_one_before() {
     let depths = Arc::new(Mutex::new(Vec::new()));
     let measured = Arc::clone(&depths);
     counts.for_each_rdd(move |rdd, _| {
-        measured.lock().unwrap().push(rdd.lineage().dependencies().len());
+        measured.lock().unwrap().push(versions(rdd.lineage()));
         Ok(())
     });
     test.run(60).unwrap();
     assert_eq!(seen.batches()[59], [('a', (0..60).sum::<i32>() + 60)]);
-    assert_eq!(*depths.lock().unwrap(), [0; 60]);
+    let depths = depths.lock().unwrap();
+    assert_eq!(
+        (depths.len(), depths.iter().max()),
+        (60, Some(&10)),
+        "checkpoints are ten batches apart: {depths:?}"
+    );
+}
+
+/// A state of a thousand keys that each of so many batches updates, and the memory that is in use after them.
+fn thousand_keys(batches: usize, remember: Option<Duration>) -> (TestContext, DStream<(i32, usize)>, usize) {
+    let test = TestContext::new().unwrap().with_checkpoint_dir().unwrap();
+    let first = (0..1000).map(|key| (key, 'a')).collect();
+    let input = test.input_with(std::iter::once(Some(first)).chain((1..batches).map(|_| None)).collect(), 1);
+    let calls = input.update_state_by_key_with(|_, calls| Some(calls.unwrap_or(0) + 1), 1);
+    test.collect(&calls.count());
+    if let Some(remember) = remember {
+        test.context().remember(remember);
+    }
+    test.run(batches).unwrap();
+    let used = test.context().rdd_context().memory().used();
+    (test, calls, used)
+}
+
+#[test]
+fn only_states_that_jobs_read_and_those_of_checkpoints_stay_in_memory() {
+    let (_first, _, of_three) = thousand_keys(3, None);
+    let (test, states, of_many) = thousand_keys(38, None);
+    // One for the next batch and one or two for the others that are remembered, beside the index of keys.
+    assert!(of_many <= 3 * of_three, "{of_many} bytes after 38 batches, {of_three} after 3");
+    // Two checkpoints are remembered, and what comes after them is made again.
+    let all = states.slice(Time::from_millis(20_000), Time::from_millis(38_000)).unwrap();
+    for (batch, rdd) in (20..).zip(&all) {
+        assert_eq!(
+            rdd.filter(move |(_, calls)| *calls == batch).count().unwrap(),
+            1000,
+            "after batch {batch}"
+        );
+    }
+    assert_eq!(all.len(), 19);
+    drop(test);
+}
+
+#[test]
+fn states_that_the_program_wants_remembered_stay() {
+    let (_first, _, of_three) = thousand_keys(3, None);
+    let (_test, _, of_many) = thousand_keys(38, Some(seconds(30)));
+    assert!(of_many > 10 * of_three, "{of_many} bytes after 38 batches, {of_three} after 3");
 }
 
 #[test]

@@ -7,7 +7,7 @@ use std::{collections::HashMap, sync::Arc};
 
 use dstreams_rdd::lineage::Dependency;
 use dstreams_streaming::{
-    DStream, Data, Duration, Rdd, ReducedWindowOptions, StorageLevel,
+    DStream, Data, Duration, Rdd, ReducedWindowOptions, StorageLevel, Time,
     testing::{TestContext, lineage, run_batches},
     time::{milliseconds, seconds},
 };
@@ -466,15 +466,44 @@ fn depths(as_asked: impl FnOnce(DStream<(i32, i32)>) -> DStream<(i32, i32)>) -> 
 }
 
 #[test]
-fn an_inverse_window_needs_nothing_but_the_window_before() {
-    assert_eq!(depths(|windows| windows), [1; 35]);
+fn checkpoints_cut_the_lineage_of_an_inverse_window() {
+    for level in [None, Some(StorageLevel::MEMORY_ONLY)] {
+        let depths = depths(|windows| match level {
+            Some(level) => windows.persist(level),
+            None => windows,
+        });
+        assert!(depths[8] > depths[1], "{level:?}: {depths:?}");
+        // From one checkpoint to the next, and again.
+        assert_eq!(depths[9..19], depths[19..29], "{level:?}");
+        assert_eq!(depths[9], 1, "{level:?}");
+    }
 }
 
 #[test]
-fn checkpoints_cut_the_lineage_of_an_inverse_window_that_is_in_memory_only() {
-    let depths = depths(|windows| windows.persist(StorageLevel::MEMORY_ONLY));
-    assert!(depths[8] > depths[1], "{depths:?}");
-    // From one checkpoint to the next, and again.
-    assert_eq!(depths[9..19], depths[19..29]);
-    assert_eq!(depths[9], 1);
+fn windows_and_batches_that_no_job_reads_any_more_are_released_and_made_again_if_asked_for() {
+    let used = |batches: i32| {
+        let test = TestContext::new().unwrap().with_checkpoint_dir().unwrap();
+        let pairs =
+            test.input_with((0..batches).map(|n| Some((0..1000).map(|key| (key, n)).collect())).collect(), 1);
+        let windows = pairs.reduce_by_key_and_window_inverse_with(
+            |a, b| a + b,
+            |a, b| a - b,
+            seconds(3),
+            seconds(1),
+            1,
+        );
+        test.collect(&windows.count());
+        test.run(usize::try_from(batches).unwrap()).unwrap();
+        let used = test.context().rdd_context().memory().used();
+        (test, windows, used)
+    };
+    let (_first, _, of_five) = used(5);
+    let (_test, windows, of_many) = used(38);
+    assert!(of_many < 2 * of_five, "{of_many} bytes after 38 batches, {of_five} after 5");
+    for second in 20..=38 {
+        let time = Time::from_millis(i64::from(second) * 1000);
+        let [window] = &windows.slice(time, time).unwrap()[..] else { panic!("one window at {time}") };
+        let sum = 3 * (second - 2);
+        assert_eq!(window.filter(move |(_, n)| *n == sum).count().unwrap(), 1000, "at {time}");
+    }
 }

@@ -444,7 +444,6 @@ impl<K: Key, S: Wire> StateMap<K, S> {
     pub(super) fn iter(&self) -> impl Iterator<Item = (&K, &S)> {
         self.table.iter().map(|entry| (&entry.key, &entry.state))
     }
-
 }
 
 #[cfg(test)]

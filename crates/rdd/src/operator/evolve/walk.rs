@@ -36,17 +36,16 @@ pub(super) fn walk<K: Key, S: Clone, V>(
         walk.fill(gone, place, &mut chunk, &mut last, index)?;
         place += chunk.len();
         while chunk.len() < CHUNK && place < last {
-            match walk.state(place)? {
-                Some(state) => chunk.push((walk.key(place).clone(), state)),
-                None => {
-                    index.places.remove(key_hash(walk.key(place)), place);
-                    let Some(pair) = walk.last_that_stays(place, &mut last, index)? else {
-                        last = place;
-                        break;
-                    };
-                    index.places.relocate(key_hash(&pair.0), last, place);
-                    chunk.push(pair);
-                }
+            if let Some(state) = walk.state(place)? {
+                chunk.push((walk.key(place).clone(), state));
+            } else {
+                index.places.remove(key_hash(walk.key(place)), place);
+                let Some(pair) = walk.last_that_stays(place, &mut last, index)? else {
+                    last = place;
+                    break;
+                };
+                index.places.relocate(key_hash(&pair.0), last, place);
+                chunk.push(pair);
             }
             place += 1;
         }
@@ -123,7 +122,8 @@ where
             while *last > place {
                 *last -= 1;
                 let Some(pair) = chunk.pop().filter(|_| *last > place) else { break };
-                if gone.pop_back_if(|gone| gone == last).is_some() {
+                if gone.back() == Some(last) {
+                    gone.pop_back();
                     index.places.remove(key_hash(&pair.0), *last);
                 } else {
                     index.places.relocate(key_hash(&pair.0), *last, place);
