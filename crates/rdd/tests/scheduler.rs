@@ -146,14 +146,14 @@ fn a_task_that_is_alone_runs_on_the_thread_that_waits_for_it() {
 #[test]
 fn no_more_tasks_run_than_there_are_slots_whatever_thread_they_are_on() {
     let sc = context(1, 1);
-    let (begin, begun) = mpsc::channel();
+    let (tell, begun) = mpsc::channel();
     let (go, gone) = mpsc::channel();
     let ended = Arc::new(AtomicUsize::new(0));
     let (first, counted) = (sc.clone(), Arc::clone(&ended));
-    let (begin, gone) = (Mutex::new(begin), Mutex::new(gone));
+    let (tell, gone) = (Mutex::new(tell), Mutex::new(gone));
     let first = thread::spawn(move || {
         first.parallelize_in(0..1, 1).for_each(move |_| {
-            begin.lock().send(()).unwrap();
+            tell.lock().send(()).unwrap();
             gone.lock().recv().unwrap();
             counted.fetch_add(1, Ordering::SeqCst);
         })

@@ -227,7 +227,9 @@ impl<T: Data> AnyNode for Node<T> {
             *released = due.last().map_or(*released, |(time, _)| *time);
             due
         };
-        due.iter().for_each(|(_, rdd)| rdd.discard_kept());
+        for (_, rdd) in &due {
+            rdd.discard_kept();
+        }
     }
 
     fn remembered(&self) -> Vec<Time> {
