@@ -206,7 +206,7 @@ fn thousand_keys(batches: usize, remember: Option<Duration>) -> (TestContext, DS
     let calls = input.update_state_by_key_with(|_, calls| Some(calls.unwrap_or(0) + 1), 1);
     test.collect(&calls.count());
     if let Some(remember) = remember {
-        test.context().remember(remember);
+        test.context().remember(remember).unwrap();
     }
     test.run(batches).unwrap();
     let used = test.context().rdd_context().memory().used();
