@@ -4,8 +4,10 @@
 use std::{
     fs,
     path::{Path, PathBuf},
-    process::{Command, Output},
-    time::{SystemTime, UNIX_EPOCH},
+    process::{Command, Output, Stdio},
+    sync::mpsc,
+    thread,
+    time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 use dstreams_test_servers::Kafka;
@@ -118,7 +120,7 @@ impl Programs {
         };
         command.arg(workload).arg(system.name()).args(arguments);
         let command = self.with_places(&mut command);
-        let output = command.arg("--spawned").arg(now().to_string()).output()?;
+        let output = output_within(LONGEST_RUN, command.arg("--spawned").arg(now().to_string()))?;
         let told = String::from_utf8_lossy(&output.stdout);
         match told.lines().rev().find(|line| line.starts_with('{')) {
             Some(line) if output.status.success() => Sample::parse(line),
@@ -160,6 +162,27 @@ impl Drop for Programs {
     }
 }
 
+/// How long a run may take. The longest are those of Spark Streaming, of a minute or two.
+const LONGEST_RUN: Duration = Duration::from_secs(600);
+
+/// Runs a command to its end. One that takes longer is killed: a peer that hangs must not hold up all others.
+fn output_within(limit: Duration, command: &mut Command) -> Result<Output> {
+    let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
+    let process = child.id().to_string();
+    let (running, ended) = mpsc::channel::<()>();
+    let watch = thread::spawn(move || {
+        let is_late = ended.recv_timeout(limit) == Err(mpsc::RecvTimeoutError::Timeout);
+        is_late
+            && Command::new("kill").args(["-KILL", &process]).status().is_ok_and(|status| status.success())
+    });
+    let output = child.wait_with_output()?;
+    drop(running);
+    if watch.join().unwrap_or(false) {
+        return Err(format!("{command:?} was killed, since it took longer than {limit:?}").into());
+    }
+    Ok(output)
+}
+
 fn cargo(directory: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO"));
     command.current_dir(directory).args(arguments);
@@ -177,4 +200,18 @@ fn failure(workload: &str, what: &str, output: &Output) -> Box<dyn std::error::E
 #[expect(clippy::disallowed_methods, reason = "a benchmark measures real time")]
 fn now() -> u128 {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_program_that_takes_too_long_is_killed() {
+        let error =
+            output_within(Duration::ZERO, Command::new("sleep").arg("1000")).expect_err("it is killed");
+        assert!(error.to_string().contains("longer than 0ns"), "{error}");
+        let output = output_within(LONGEST_RUN, Command::new("echo").arg("done")).expect("it ends");
+        assert_eq!(output.stdout, b"done\n");
+    }
 }
