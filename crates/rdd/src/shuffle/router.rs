@@ -25,11 +25,11 @@ pub(crate) trait Router<T, R> {
     fn take(&mut self) -> Result<Vec<Vec<R>>, TaskError>;
 }
 
-/// Merges the values of each key before they leave the map task, in a table for each bucket.
+/// Merges the values of each key before they leave the map task. The bucket is found once per key, when all have come.
 pub(crate) struct Combining<K, A, C> {
-    tables: Vec<CombineTable<K, C>>,
+    table: CombineTable<K, C>,
     partitioner: ArcPartitioner<K>,
-    /// The partitioner, if it is one that needs no dynamic call per record.
+    /// The partitioner, if it is one that needs no dynamic call per key.
     by_hash: Option<HashPartitioner>,
     aggregator: Arc<A>,
 }
@@ -41,7 +41,7 @@ impl<K: Key, A, C: Wire> Combining<K, A, C> {
             _ => None,
         };
         Self {
-            tables: (0..partitioner.partitions()).map(|_| CombineTable::new()).collect(),
+            table: CombineTable::new(),
             partitioner: Arc::clone(partitioner),
             by_hash,
             aggregator: Arc::clone(aggregator),
@@ -51,37 +51,34 @@ impl<K: Key, A, C: Wire> Combining<K, A, C> {
 
 impl<K: Key, V: Wire, A: Aggregator<V>> Router<(K, V), (K, A::Acc)> for Combining<K, A, A::Acc> {
     fn route(&mut self, records: &mut Vec<(K, V)>) -> Result<(), TaskError> {
-        let Self { tables, partitioner, by_hash, aggregator } = self;
-        match (&mut tables[..], by_hash) {
-            ([table], _) => table.extend(records.drain(..), &**aggregator),
-            (tables, Some(by_hash)) => {
-                for record in records.drain(..) {
-                    let hash = key_hash(&record.0);
-                    tables[by_hash.partition(&record.0, hash)].merge(record, hash, &**aggregator)?;
-                }
-                Ok(())
-            }
-            (tables, None) => {
-                for record in records.drain(..) {
-                    let hash = key_hash(&record.0);
-                    let bucket = bucket_of(&**partitioner, &record.0, hash)?;
-                    tables[bucket].merge(record, hash, &**aggregator)?;
-                }
-                Ok(())
-            }
-        }
+        self.table.extend(records.drain(..), &*self.aggregator)
     }
 
     fn records(&self) -> usize {
-        self.tables.iter().map(CombineTable::values).sum()
+        self.table.values()
     }
 
     fn bytes(&self) -> usize {
-        self.tables.iter().map(CombineTable::bytes).sum()
+        self.table.bytes()
     }
 
     fn take(&mut self) -> Result<Vec<Vec<(K, A::Acc)>>, TaskError> {
-        Ok(self.tables.iter_mut().map(|table| table.take().collect()).collect())
+        let partitions = self.partitioner.partitions();
+        if partitions == 1 {
+            return Ok(vec![self.table.take().collect()]);
+        }
+        // Buckets of a hash are about equal; a little more saves most of them from growing.
+        let share = self.table.len() / partitions;
+        let mut buckets: Vec<_> = (0..partitions).map(|_| Vec::with_capacity(share + share / 16)).collect();
+        for pair in self.table.take() {
+            let hash = key_hash(&pair.0);
+            let bucket = match &self.by_hash {
+                Some(by_hash) => by_hash.partition(&pair.0, hash),
+                None => bucket_of(&*self.partitioner, &pair.0, hash)?,
+            };
+            buckets[bucket].push(pair);
+        }
+        Ok(buckets)
     }
 }
 

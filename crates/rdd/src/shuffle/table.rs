@@ -17,8 +17,6 @@ use crate::{
 
 /// How many new entries there are for each one that is measured.
 const MEASURED_EVERY: usize = 64;
-/// How many values there are for each one of which it is looked how much its accumulator grows.
-const GROWTH_EVERY: usize = 1024;
 
 /// Keys and their accumulators. They lie in the table itself, so that a key that is there costs one look into memory.
 pub(crate) struct CombineTable<K, C> {
@@ -102,22 +100,7 @@ impl<K: Key, C: Wire> CombineTable<K, C> {
         self.table.reserve(keys, |(key, _)| place(key_hash(key)));
     }
 
-    /// Merges one pair, of whose key `hash` is the [`key_hash`], into its accumulator.
-    #[inline]
-    pub(crate) fn merge<V, A: Aggregator<V, Acc = C>>(
-        &mut self,
-        (key, value): (K, V),
-        hash: u64,
-        by: &A,
-    ) -> Result<(), TaskError> {
-        self.values += 1;
-        if self.values.is_multiple_of(GROWTH_EVERY) {
-            return self.add_measured(key, hash, value, by);
-        }
-        self.add(key, hash, value, by)
-    }
-
-    /// Merges the pairs of a chunk into the accumulators.
+    /// Merges the pairs of a chunk into the accumulators. Of the first one it is looked how much its accumulator grows.
     #[inline]
     pub(crate) fn extend<Q: TableKey<K>, V, A: Aggregator<V, Acc = C>>(
         &mut self,
