@@ -126,6 +126,28 @@ pub(crate) fn for_each_slice<T>(
     Ok(())
 }
 
+/// Merges all records that are left into `start`. Those that rest in memory are cloned one by one as they are merged,
+/// while they are in the cache.
+pub(crate) fn fold_records<T: Clone, A>(
+    chunks: &mut dyn Chunks<T>,
+    start: A,
+    mut merge: impl FnMut(A, T) -> A,
+) -> Result<A, TaskError> {
+    let mut merged = start;
+    loop {
+        match chunks.next_borrowed()? {
+            Borrowed::Slice(records) => merged = records.iter().cloned().fold(merged, &mut merge),
+            Borrowed::End => return Ok(merged),
+            Borrowed::Unsupported => break,
+        }
+    }
+    let mut buffer = Vec::with_capacity(CHUNK);
+    while chunks.next_chunk(&mut buffer)? {
+        merged = buffer.drain(..).fold(merged, &mut merge);
+    }
+    Ok(merged)
+}
+
 /// Moves all records that are left into `visit`, chunk by chunk.
 pub(crate) fn for_each_chunk<T>(
     chunks: &mut dyn Chunks<T>,

@@ -8,7 +8,7 @@ use std::{collections::HashMap, sync::Arc};
 use parking_lot::Mutex;
 
 use crate::{
-    chunk::{BoxChunks, Records, for_each_chunk, for_each_slice},
+    chunk::{BoxChunks, Records, fold_records, for_each_slice},
     context::RddOptions,
     error::{BoxError, Error, Result, TaskError},
     rdd::Rdd,
@@ -161,17 +161,10 @@ impl<T: Data> Rdd<T> {
         let f = Arc::new(f);
         let in_task = Arc::clone(&f);
         let parts = self.run_all(move |mut chunks, _| {
-            let mut merged: Option<T> = None;
-            for_each_chunk(&mut *chunks, |records| {
-                for record in records.drain(..) {
-                    merged = Some(match merged.take() {
-                        Some(value) => in_task(value, record),
-                        None => record,
-                    });
-                }
-                Ok(())
-            })?;
-            Ok(merged)
+            fold_records(&mut *chunks, None, |merged, record| match merged {
+                Some(value) => Some(in_task(value, record)),
+                None => Some(record),
+            })
         })?;
         parts.into_iter().flatten().reduce(|a, b| f(a, b)).ok_or(Error::EmptyCollection)
     }
@@ -204,17 +197,8 @@ impl<T: Data> Rdd<T> {
         comb: impl Fn(U, U) -> U,
     ) -> Result<U> {
         let start = zero.clone();
-        let parts = self.run_all(move |mut chunks, _| {
-            let mut merged = Some(start.clone());
-            for_each_chunk(&mut *chunks, |records| {
-                for record in records.drain(..) {
-                    merged = merged.take().map(|value| seq(value, record));
-                }
-                Ok(())
-            })?;
-            Ok(merged)
-        })?;
-        Ok(parts.into_iter().flatten().fold(zero, comb))
+        let parts = self.run_all(move |mut chunks, _| fold_records(&mut *chunks, start.clone(), &seq))?;
+        Ok(parts.into_iter().fold(zero, comb))
     }
 
     /// Calls `f` for every record, inside the tasks.
@@ -229,11 +213,12 @@ impl<T: Data> Rdd<T> {
     /// ```
     pub fn for_each(&self, f: impl Fn(T) + Send + Sync + 'static) -> Result<()> {
         self.run_all(move |mut chunks, task| {
-            for_each_chunk(&mut *chunks, |records| {
-                task.add_records(records.len() as u64);
-                records.drain(..).for_each(&f);
-                Ok(())
-            })
+            let records = fold_records(&mut *chunks, 0, |records, record| {
+                f(record);
+                records + 1
+            })?;
+            task.add_records(records);
+            Ok(())
         })?;
         Ok(())
     }

@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Records that rest in memory are not copied in bulk: each is cloned right before its use, and only if it is needed.
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering},
+};
+
+use dstreams_rdd::{Rdd, RddContext};
+
+/// How many records there are at once, and how many clones were made.
+#[derive(Default)]
+struct Count {
+    now: AtomicUsize,
+    most: AtomicUsize,
+    clones: AtomicUsize,
+}
+
+struct Counted(u64, Arc<Count>);
+
+impl Counted {
+    fn new(number: u64, count: &Arc<Count>) -> Self {
+        let now = count.now.fetch_add(1, Ordering::SeqCst) + 1;
+        count.most.fetch_max(now, Ordering::SeqCst);
+        Self(number, Arc::clone(count))
+    }
+}
+
+impl Clone for Counted {
+    fn clone(&self) -> Self {
+        self.1.clones.fetch_add(1, Ordering::SeqCst);
+        Self::new(self.0, &self.1)
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.1.now.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+const RECORDS: usize = 5000;
+
+/// What `act` returns, how many records there were beside those at rest, and how many clones were made.
+fn counted<R>(act: impl FnOnce(&Rdd<Counted>) -> R) -> (R, usize, usize) {
+    let sc = RddContext::local(1).unwrap();
+    let count = Arc::<Count>::default();
+    let records: Vec<Counted> = (0..RECORDS as u64).map(|number| Counted::new(number, &count)).collect();
+    let rdd = sc.parallelize_in(records, 1);
+    let result = act(&rdd);
+    (result, count.most.load(Ordering::SeqCst) - RECORDS, count.clones.load(Ordering::SeqCst))
+}
+
+const SUM: u64 = (RECORDS as u64) * (RECORDS as u64 - 1) / 2;
+
+#[test]
+fn actions_clone_one_record_at_a_time() {
+    let sum = |rdd: &Rdd<Counted>| rdd.aggregate(0, |sum, record| sum + record.0, |a, b| a + b).unwrap();
+    assert_eq!(counted(sum), (SUM, 1, RECORDS));
+
+    let last = |rdd: &Rdd<Counted>| rdd.reduce(|a, b| if a.0 > b.0 { a } else { b }).unwrap().0;
+    assert_eq!(counted(last), (RECORDS as u64 - 1, 2, RECORDS));
+
+    let seen = Arc::<AtomicUsize>::default();
+    let seen_by = Arc::clone(&seen);
+    let each = |rdd: &Rdd<Counted>| {
+        rdd.for_each(move |_record| {
+            seen_by.fetch_add(1, Ordering::SeqCst);
+        })
+        .unwrap();
+    };
+    assert_eq!(counted(each), ((), 1, RECORDS));
+    assert_eq!(seen.load(Ordering::SeqCst), RECORDS);
+}
+
+#[test]
+fn actions_that_only_look_clone_nothing() {
+    assert_eq!(counted(|rdd| rdd.count().unwrap()), (RECORDS as u64, 0, 0));
+}
