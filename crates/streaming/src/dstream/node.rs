@@ -225,6 +225,8 @@ pub(crate) struct NodeMeta {
     past_needed: Mutex<Duration>,
     /// Whether a dataset cannot be made in a later batch than its own.
     passes: AtomicBool,
+    /// Whether a dataset is made from earlier ones of the same stream.
+    looks_back: AtomicBool,
 }
 
 impl NodeMeta {
@@ -243,6 +245,7 @@ impl NodeMeta {
             remember: Mutex::new(Duration::ZERO),
             past_needed: Mutex::new(Duration::ZERO),
             passes: AtomicBool::new(false),
+            looks_back: AtomicBool::new(false),
         }
     }
 
@@ -326,6 +329,16 @@ impl NodeMeta {
     /// Says that a dataset cannot be made any more when its batch is over.
     pub(crate) fn pass_with_the_batch(&self) {
         self.passes.store(true, Ordering::Relaxed);
+    }
+
+    /// Says that its datasets are made from earlier ones of its own.
+    pub(crate) fn look_back(&self) {
+        self.looks_back.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether its datasets are made from earlier ones, of its own or of its parents.
+    pub(crate) fn looks_back(&self) -> bool {
+        self.looks_back.load(Ordering::Relaxed) || self.reach.is_positive()
     }
 
     /// Whether its dataset must be made in each batch for the sake of later ones.

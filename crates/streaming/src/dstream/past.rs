@@ -53,6 +53,7 @@ impl<T: Data> DStream<T> {
         let kind = kind(Past { own: Arc::clone(&own) });
         let stream = Self::new(scope, new, kind);
         let _first = own.set(Arc::downgrade(&stream.node));
+        stream.meta().look_back();
         stream
     }
 }

@@ -27,6 +27,8 @@ pub(crate) struct RunningGraph {
     states: Vec<StateOperator>,
     /// How long batches are remembered: as long as the longest memory of any stream.
     remember: Duration,
+    /// Whether nothing is made from earlier batches, and nobody has asked to have them remembered.
+    lives_for_the_moment: bool,
 }
 
 /// An operator with a state, under the name by which checkpoints know it.
@@ -104,7 +106,11 @@ impl RunningGraph {
         let nodes: Vec<_> = nodes.into_values().collect();
         validate::validate(&nodes, settings.has_checkpoint_dir)?;
         let remember = nodes.iter().map(|node| node.meta().remember()).max().unwrap_or(Duration::ZERO);
-        Ok(Self { outputs, inputs: scope.inputs(), nodes, states, remember })
+        let lives_for_the_moment = settings.remember.is_none()
+            && nodes
+                .iter()
+                .all(|node| !node.meta().looks_back() && node.meta().remember() == scope.interval());
+        Ok(Self { outputs, inputs: scope.inputs(), nodes, states, remember, lives_for_the_moment })
     }
 
     pub(crate) fn inputs(&self) -> &[Arc<dyn AnyInput>] {
@@ -213,6 +219,16 @@ impl RunningGraph {
             input.forget(forgotten);
         }
         forgotten
+    }
+
+    /// Forgets a batch that is over right away, where no later one can ask for it: its input is most of the memory that
+    /// a stream without windows and states takes. Returns whether it is forgotten.
+    pub(crate) fn forget_at_once(&self, time: Time) -> bool {
+        if self.lives_for_the_moment {
+            self.nodes.iter().for_each(|node| node.discard(time));
+            self.inputs.iter().for_each(|input| input.forget(time));
+        }
+        self.lives_for_the_moment
     }
 
     /// Lets the sources remove what is stored for batches at and before `time`.
