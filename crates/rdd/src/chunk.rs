@@ -218,6 +218,24 @@ impl<T> Iterator for Records<T> {
         }
         self.chunk.next()
     }
+
+    /// Counts records that rest in memory without cloning them.
+    fn count(mut self) -> usize {
+        let mut count = self.chunk.len();
+        self.chunk = Vec::new().into_iter();
+        if self.ended {
+            return count;
+        }
+        let counted = for_each_slice(&mut *self.chunks, |records| {
+            count += records.len();
+            Ok(())
+        });
+        if let Err(error) = counted {
+            self.task.unwind(error);
+        }
+        self.task.set_operator(self.operator);
+        count
+    }
 }
 
 /// Chunks of an iterator; the way back from user code.

@@ -30,6 +30,50 @@ fn a_block_is_read_any_number_of_times_and_freed_with_its_last_handle() {
     }
 }
 
+/// A record that nobody may clone.
+#[derive(serde::Serialize, serde::Deserialize)]
+struct Unique(u64);
+
+impl Clone for Unique {
+    fn clone(&self) -> Self {
+        panic!("{} was cloned", self.0)
+    }
+}
+
+#[test]
+fn records_at_rest_are_counted_where_they_are() {
+    let (sc, _dir) = context(1 << 20);
+    let block = |records| KeptBlock::new(&sc, (0..records).map(Unique).collect(), StorageLevel::MEMORY_ONLY);
+    let blocks = vec![block(5000).unwrap(), block(0).unwrap(), block(1).unwrap()];
+    let counts = sc.from_blocks(blocks).map_partitions(|records| [records.count()]);
+    assert_eq!(counts.collect().unwrap(), [5000, 0, 1]);
+}
+
+#[test]
+fn what_is_left_of_a_partition_is_counted() {
+    let (sc, _dir) = context(1 << 20);
+    let block = KeptBlock::new(&sc, (0..5000_u64).collect(), StorageLevel::MEMORY_ONLY).unwrap();
+    let left = |taken| {
+        let left = sc.from_blocks(vec![block.clone()]).map_partitions(move |mut records| {
+            let taken = records.by_ref().take(taken).count();
+            [(taken, records.count())]
+        });
+        left.collect().unwrap()
+    };
+    for taken in [0, 1, 1024, 3000, 4999, 5000] {
+        assert_eq!(left(taken), [(taken, 5000 - taken)]);
+    }
+    assert_eq!(left(6000), [(5000, 0)]);
+}
+
+#[test]
+fn no_partition_that_fails_is_counted() {
+    let (sc, _dir) = context(1 << 20);
+    let failing = sc.parallelize_in(0..5000, 1).try_map(|n| if n < 3000 { Ok(n) } else { Err("too large") });
+    let error = failing.map_partitions(|records| [records.count()]).collect().unwrap_err();
+    assert!(error.to_string().contains("too large"), "{error}");
+}
+
 #[test]
 fn no_blocks_make_no_partitions_and_empty_blocks_make_empty_ones() {
     let (sc, _dir) = context(1 << 20);

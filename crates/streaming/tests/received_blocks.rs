@@ -5,9 +5,11 @@
 
 mod probe;
 
+use std::sync::{Arc, Mutex};
+
 use dstreams_rdd::{RddContext, RddOptions};
 use dstreams_streaming::{
-    Config, Error, StorageLevel, StreamingContext,
+    Config, DStream, Error, StorageLevel, StreamingContext,
     receiver::{ReceiverHandle, ReceiverOptions},
     testing::{Collected, TestContext},
     time::{Time, milliseconds, seconds},
@@ -167,4 +169,52 @@ fn a_batch_has_what_came_before_it_though_the_block_interval_is_longer() {
     handle.store(3).unwrap();
     test.run(2).unwrap();
     assert_eq!(seen.batches(), [vec![1, 2], vec![3], vec![]]);
+}
+
+/// The memory of blocks while the batch after theirs is processed, and how many datasets a slice finds of it then.
+fn left_in_the_next_batch(prepare: impl FnOnce(&TestContext, &DStream<u64>)) -> (usize, usize) {
+    let test = TestContext::new().unwrap();
+    let (receiver, calls) = probe();
+    let stream = test.context().receiver_stream(receiver);
+    prepare(&test, &stream);
+    let left = Arc::new(Mutex::new((0, 0)));
+    let (seen, sliced) = (Arc::clone(&left), stream.clone());
+    stream.for_each_rdd(move |rdd, time| {
+        let before = time - seconds(1);
+        *seen.lock().unwrap() =
+            (rdd.context().memory().used(), sliced.slice(before, before).map_or(0, |found| found.len()));
+        Ok(())
+    });
+    test.context().start().unwrap();
+    calls.started().store_block((0..1000).collect()).unwrap();
+    test.run(2).unwrap();
+    let left = *left.lock().unwrap();
+    left
+}
+
+#[test]
+fn the_blocks_of_a_batch_are_freed_with_it_where_nobody_can_ask_for_them() {
+    assert_eq!(left_in_the_next_batch(|_, _| {}), (0, 0));
+    let words = left_in_the_next_batch(|test, stream| {
+        test.collect(&stream.map(|n| (n % 7, 1)).reduce_by_key(|a, b| a + b));
+    });
+    assert_eq!(words, (0, 0));
+}
+
+#[test]
+fn the_blocks_of_a_batch_stay_where_later_ones_are_made_of_them() {
+    let dir = tempfile::tempdir().unwrap();
+    let kept = [
+        left_in_the_next_batch(|test, _| test.context().remember(seconds(1)).unwrap()),
+        left_in_the_next_batch(|test, stream| {
+            test.collect(&stream.window(seconds(2)));
+        }),
+        left_in_the_next_batch(|test, stream| {
+            test.collect(&stream.reduce_by_window(|a, b| a + b, seconds(2), seconds(1)));
+        }),
+        left_in_the_next_batch(|test, _| test.context().checkpoint(dir.path().to_string_lossy())),
+    ];
+    for (bytes, found) in kept {
+        assert!(bytes >= 8000 && found == 1, "{kept:?}");
+    }
 }

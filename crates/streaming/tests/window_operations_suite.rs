@@ -110,7 +110,7 @@ fn a_window_can_be_sliced_but_not_before_its_batch() {
     let windows = test.input(vec![vec![1], vec![2], vec![3]]).window(seconds(2));
     let seen = test.collect(&windows);
     test.run(2).unwrap();
-    let times = [3000, 4000].map(dstreams_streaming::Time::from_millis);
+    let times = [3000, 4000].map(Time::from_millis);
     assert!(windows.slice(times[0], times[1]).unwrap().is_empty());
     test.run(1).unwrap();
     assert_eq!(seen.batches(), [vec![1], vec![1, 2], vec![2, 3]]);

@@ -34,8 +34,10 @@ use super::LineBlock;
 #[derive(Debug)]
 pub struct LineSplitter {
     options: LineOptions,
-    /// Complete lines that were not taken yet, then the line in progress.
+    /// Complete lines that were not taken yet, then the line in progress, up to `filled`. What follows is room for the
+    /// next bytes, which is not cleared again each time.
     pub(super) buffer: Vec<u8>,
+    filled: usize,
     /// The complete lines in `buffer`.
     lines: Vec<Range<usize>>,
     errors: Vec<LineError>,
@@ -112,6 +114,7 @@ impl LineSplitter {
         Self {
             options,
             buffer: Vec::new(),
+            filled: 0,
             lines: Vec::new(),
             errors: Vec::new(),
             line_start: 0,
@@ -125,13 +128,16 @@ impl LineSplitter {
 
     /// Takes the next bytes of the stream, by copying them.
     pub fn push(&mut self, bytes: &[u8]) {
+        self.buffer.truncate(self.filled);
         self.buffer.extend_from_slice(bytes);
+        self.filled = self.buffer.len();
         self.scan();
     }
 
     /// Takes the next bytes of the stream; no copy is made of them unless a line is in progress.
     pub fn push_vec(&mut self, bytes: Vec<u8>) {
-        if self.buffer.is_empty() {
+        if self.filled == 0 {
+            self.filled = bytes.len();
             self.buffer = bytes;
             self.scan();
         } else {
@@ -141,12 +147,35 @@ impl LineSplitter {
 
     /// Reads once from `reader`, at most `limit` bytes, and returns how many there were: 0 at the end of the stream.
     pub fn read_from(&mut self, reader: &mut impl Read, limit: usize) -> io::Result<usize> {
-        let before = self.buffer.len();
-        self.buffer.resize(before + limit, 0);
-        let read = reader.read(&mut self.buffer[before..]);
-        self.buffer.truncate(before + read.as_ref().map_or(0, |&read| read));
+        self.make_room(limit);
+        let before = self.filled;
+        let end = self.buffer.capacity().min(before + limit);
+        if self.buffer.len() < end {
+            self.buffer.resize(end, 0);
+        }
+        let read = reader.read(&mut self.buffer[before..end]);
+        self.filled = before + read.as_ref().map_or(0, |&read| read);
         self.scan();
         read
+    }
+
+    /// Makes room for at least half of `limit` bytes: in a buffer of `limit` bytes, unless the line in progress and what
+    /// was not taken need more. A buffer that was made for a long line is given up after it.
+    fn make_room(&mut self, limit: usize) {
+        let least = limit.div_ceil(2);
+        let is_short = self.filled <= limit - least;
+        let is_vast = is_short && self.buffer.capacity() / 4 > limit;
+        if self.buffer.capacity() - self.filled >= least && !is_vast {
+            return;
+        }
+        if !is_short {
+            self.buffer.truncate(self.filled);
+            self.buffer.reserve(limit);
+            return;
+        }
+        let mut next = Vec::with_capacity(limit);
+        next.extend_from_slice(&self.buffer[..self.filled]);
+        self.buffer = next;
     }
 
     /// How many lines are complete and can be taken.
@@ -161,22 +190,34 @@ impl LineSplitter {
         self.offset = self.offset_of(cut);
         // The larger part of the memory goes with the larger part of the bytes; in particular, a few lines that
         // arrive alone do not keep a whole read buffer.
-        let bytes = if self.buffer.len() - cut < cut && cut >= self.buffer.capacity() / 2 {
-            let rest = self.buffer.split_off(cut);
-            mem::replace(&mut self.buffer, rest)
+        let left = self.filled - cut;
+        let bytes = if left < cut && cut >= self.buffer.capacity() / 2 {
+            let rest = self.buffer[cut..self.filled].to_vec();
+            let mut bytes = mem::replace(&mut self.buffer, rest);
+            bytes.truncate(cut);
+            bytes
         } else {
-            self.buffer.drain(..cut).collect()
+            let bytes = self.buffer[..cut].to_vec();
+            self.buffer.copy_within(cut..self.filled, 0);
+            bytes
         };
+        self.filled = left;
         self.line_start = 0;
         self.scanned -= cut;
-        let found = Found { offset, gaps: mem::take(&mut self.gaps), lines: mem::take(&mut self.lines) };
+        let found = Found { offset, gaps: mem::take(&mut self.gaps), lines: self.take_lines() };
         found.into_block(bytes, mem::take(&mut self.errors), self.options.invalid_utf8)
+    }
+
+    /// The lines found; the next ones will be about as many.
+    fn take_lines(&mut self) -> Vec<Range<usize>> {
+        let next = Vec::with_capacity(self.lines.len());
+        mem::replace(&mut self.lines, next)
     }
 
     /// The lines that were not taken yet; the stream is at its end, so the line in progress is complete.
     pub fn finish(mut self) -> LineBlock {
-        if self.line_start < self.buffer.len() || self.skipped > 0 {
-            let end = self.buffer.len();
+        if self.line_start < self.filled || self.skipped > 0 {
+            let end = self.filled;
             self.end_line(end);
             self.line_start = end;
         }
@@ -185,14 +226,14 @@ impl LineSplitter {
 
     /// Finds the lines in what was not searched yet.
     fn scan(&mut self) {
-        while let Some(&next) = self.buffer.get(self.scanned) {
-            if mem::take(&mut self.after_cr) && next == b'\n' {
+        while self.scanned < self.filled {
+            if mem::take(&mut self.after_cr) && self.buffer[self.scanned] == b'\n' {
                 self.scanned += 1;
                 self.line_start = self.scanned;
                 continue;
             }
-            let Some(length) = memchr2(b'\n', b'\r', &self.buffer[self.scanned..]) else {
-                self.scanned = self.buffer.len();
+            let Some(length) = memchr2(b'\n', b'\r', &self.buffer[self.scanned..self.filled]) else {
+                self.scanned = self.filled;
                 break;
             };
             let end = self.scanned + length;
@@ -201,10 +242,10 @@ impl LineSplitter {
             self.scanned = end + 1;
             self.line_start = self.scanned;
         }
-        let in_progress = self.buffer.len() - self.line_start;
+        let in_progress = self.filled - self.line_start;
         if self.skipped > 0 || in_progress > self.options.max_line_bytes {
             self.skipped += in_progress as u64;
-            self.buffer.truncate(self.line_start);
+            self.filled = self.line_start;
             self.scanned = self.line_start;
         }
     }

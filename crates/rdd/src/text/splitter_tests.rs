@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use super::{InvalidUtf8, LineBlock, LineError, LineOptions, LineSplitter, Text};
 
 /// The lines and errors of a stream whose pieces end where `pieces` do.
-fn split(pieces: &[&[u8]], options: LineOptions) -> (Vec<Text>, Vec<LineError>) {
+fn split(pieces: &[&[u8]], read: usize, options: LineOptions) -> (Vec<Text>, Vec<LineError>) {
     let mut splitter = LineSplitter::new(options);
     let (mut lines, mut errors) = (Vec::new(), Vec::new());
     let mut keep = |block: LineBlock| {
@@ -20,7 +20,7 @@ fn split(pieces: &[&[u8]], options: LineOptions) -> (Vec<Text>, Vec<LineError>) 
             1 => splitter.push_vec(piece.to_vec()),
             _ => {
                 let mut rest: &[u8] = piece;
-                while splitter.read_from(&mut rest, 5).expect("reading from memory") > 0 {}
+                while splitter.read_from(&mut rest, read).expect("reading from memory") > 0 {}
             }
         }
         // Lines are not always taken at once.
@@ -65,7 +65,7 @@ fn a_carriage_return_ends_its_line_at_once() {
 
 #[test]
 fn a_line_feed_after_a_taken_carriage_return_is_no_line() {
-    let (lines, errors) = split(&[b"a\r", b"", b"\nb\r", b"\r", b"\n"], LineOptions::default());
+    let (lines, errors) = split(&[b"a\r", b"", b"\nb\r", b"\r", b"\n"], 5, LineOptions::default());
     assert_eq!(lines, ["a", "b", ""]);
     assert_eq!(errors, []);
 }
@@ -92,6 +92,52 @@ fn a_few_lines_do_not_keep_the_read_buffer() {
     assert!(lines[0].0.block_len() < 100);
 }
 
+#[test]
+fn a_stream_that_comes_in_small_pieces_is_read_into_one_buffer() {
+    let mut splitter = LineSplitter::new(LineOptions::default());
+    let mut buffers = Vec::new();
+    for _ in 0..100 {
+        let mut piece: &[u8] = b"a line that is longer than what fits inline\n";
+        assert_eq!(splitter.read_from(&mut piece, 1 << 16).expect("reading from memory"), 44);
+        assert_eq!(splitter.take().len(), 1);
+        buffers.push((splitter.buffer.as_ptr(), splitter.buffer.capacity()));
+    }
+    assert_eq!(buffers[0].1, 1 << 16);
+    buffers.dedup();
+    assert_eq!(buffers.len(), 1);
+}
+
+#[test]
+fn a_full_buffer_goes_with_its_lines() {
+    let mut splitter = LineSplitter::new(LineOptions::default());
+    let line = format!("{}\n", "x".repeat(99));
+    let stream = line.repeat(2_000);
+    let mut stream = stream.as_bytes();
+    let mut read = 0;
+    while splitter.read_from(&mut stream, 1 << 16).expect("reading from memory") > 0 {
+        for line in splitter.take().lines() {
+            assert_eq!(line.len(), 99);
+            assert!(line.0.block_len() <= 1 << 16);
+            read += 1;
+        }
+    }
+    assert_eq!(read, 2_000);
+}
+
+#[test]
+fn the_buffer_of_a_long_line_is_given_up_after_it() {
+    let mut splitter = LineSplitter::new(LineOptions { max_line_bytes: 1 << 16, ..LineOptions::default() });
+    let stream = format!("{}\n{}\nend\n", "x".repeat(1 << 16), "y".repeat(1 << 17));
+    let mut stream = stream.as_bytes();
+    let (mut lines, mut errors) = (0, 0);
+    while splitter.read_from(&mut stream, 1 << 10).expect("reading from memory") > 0 {
+        let block = splitter.take();
+        (lines, errors) = (lines + block.len(), errors + block.errors().len());
+    }
+    assert_eq!((lines, errors), (2, 1));
+    assert!(splitter.buffer.capacity() <= 4 << 10);
+}
+
 proptest! {
     #[test]
     fn lines_do_not_depend_on_where_the_pieces_end(
@@ -99,12 +145,13 @@ proptest! {
             3 => Just(b'a'), 1 => Just(b'\n'), 1 => Just(b'\r'), 1 => Just(0xc3), 1 => Just(0xa4), 1 => any::<u8>()
         ], 0..40), 0..12),
         max_line_bytes in 0_usize..40,
+        read in 1_usize..50,
         reject in any::<bool>(),
     ) {
         let invalid_utf8 = if reject { InvalidUtf8::Reject } else { InvalidUtf8::Replace };
         let options = LineOptions { max_line_bytes, invalid_utf8 };
         let pieces: Vec<&[u8]> = pieces.iter().map(Vec::as_slice).collect();
-        let (lines, errors) = split(&pieces, options);
+        let (lines, errors) = split(&pieces, read, options);
         let (expected_lines, expected_errors) = model(&pieces.concat(), options);
         prop_assert_eq!(lines, expected_lines);
         prop_assert_eq!(errors, expected_errors);

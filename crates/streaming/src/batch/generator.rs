@@ -273,6 +273,10 @@ impl Worker {
     }
 
     fn forget(&self, time: Time) {
+        // Checkpoints are made of the batches that are remembered.
+        if self.keeping.is_none() && self.graph.forget_at_once(time) {
+            self.scope.batches().write().remove(time);
+        }
         let forgotten = self.graph.forget(time);
         self.scope.batches().write().forget(forgotten);
         let pending = self.progress.first_pending();

@@ -165,7 +165,8 @@ impl<T: Data> DStream<T> {
     }
 
     /// The datasets of all batches from `from` to `to`, both inclusive and floored to the stream's grid of times.
-    /// Forgotten ones are missing; use [`remember`](crate::StreamingContext::remember) to keep them longer.
+    /// Forgotten ones are missing; that is all up to the last complete batch where data comes from receivers and there are
+    /// no windows, no states and no checkpoint directory. Use [`remember`](crate::StreamingContext::remember) to keep them longer.
     ///
     /// ```
     /// use dstreams_streaming::{testing::TestContext, time::{Time, seconds}};

@@ -10,7 +10,7 @@ use crate::{
     checkpoint::durable::DurableState,
     dstream::{
         endpoint::{AnyInput, Output, OutputJob},
-        node::AnyNode,
+        node::{AnyNode, NodeMeta},
         scope::Scope,
     },
     error::{Error, Result},
@@ -27,6 +27,8 @@ pub(crate) struct RunningGraph {
     states: Vec<StateOperator>,
     /// How long batches are remembered: as long as the longest memory of any stream.
     remember: Duration,
+    /// Whether batches hold received data, nothing is made from earlier ones, and nobody has asked to have them remembered.
+    lives_for_the_moment: bool,
 }
 
 /// An operator with a state, under the name by which checkpoints know it.
@@ -107,7 +109,11 @@ impl RunningGraph {
         let nodes: Vec<_> = nodes.into_values().collect();
         validate::validate(&nodes, settings.has_checkpoint_dir)?;
         let remember = nodes.iter().map(|node| node.meta().remember()).max().unwrap_or(Duration::ZERO);
-        Ok(Self { outputs, inputs: scope.inputs(), nodes, states, remember })
+        let is_used_once =
+            |meta: &NodeMeta| !meta.read_again().is_positive() && meta.remember() == scope.interval();
+        let lives_for_the_moment = scope.inputs().iter().any(|input| input.is_receiver())
+            && nodes.iter().all(|node| is_used_once(node.meta()));
+        Ok(Self { outputs, inputs: scope.inputs(), nodes, states, remember, lives_for_the_moment })
     }
 
     pub(crate) fn inputs(&self) -> &[Arc<dyn AnyInput>] {
@@ -223,6 +229,16 @@ impl RunningGraph {
         for node in &self.nodes {
             node.release(time - node.meta().read_again());
         }
+    }
+
+    /// Forgets a batch that is over right away, where no later one can ask for it: its input is most of the memory that
+    /// a stream without windows and states takes. Returns whether it is forgotten.
+    pub(crate) fn forget_at_once(&self, time: Time) -> bool {
+        if self.lives_for_the_moment {
+            self.nodes.iter().for_each(|node| node.discard(time));
+            self.inputs.iter().for_each(|input| input.forget(time));
+        }
+        self.lives_for_the_moment
     }
 
     /// Lets the sources remove what is stored for batches at and before `time`.

@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// How much is read at once at most.
-const READ: usize = 64 << 10;
+const READ: usize = 128 << 10;
 
 /// What the configuration says of lines.
 pub(crate) fn options(config: &Config) -> LineOptions {
