@@ -7,7 +7,7 @@ use std::sync::{
     atomic::{AtomicUsize, Ordering},
 };
 
-use dstreams_rdd::{Rdd, RddContext};
+use dstreams_rdd::{Error, Rdd, RddContext};
 
 /// How many records there are at once, and how many clones were made.
 #[derive(Default)]
@@ -77,4 +77,48 @@ fn actions_clone_one_record_at_a_time() {
 #[test]
 fn actions_that_only_look_clone_nothing() {
     assert_eq!(counted(|rdd| rdd.count().unwrap()), (RECORDS as u64, 0, 0));
+}
+
+#[test]
+fn operators_clone_one_record_at_a_time() {
+    let numbers: Vec<u64> = (0..RECORDS as u64).collect();
+    let mapped = |rdd: &Rdd<Counted>| rdd.map(|record| record.0).collect().unwrap();
+    assert_eq!(counted(mapped), (numbers.clone(), 1, RECORDS));
+    let tried = |rdd: &Rdd<Counted>| rdd.try_map(|record| Ok::<_, Error>(record.0)).collect().unwrap();
+    assert_eq!(counted(tried), (numbers.clone(), 1, RECORDS));
+    let flat = |rdd: &Rdd<Counted>| rdd.flat_map(|record| Some(record.0)).collect().unwrap();
+    assert_eq!(counted(flat), (numbers, 1, RECORDS));
+}
+
+#[test]
+fn filters_clone_what_they_keep() {
+    let even = RECORDS / 2;
+    let numbers = |rdd: Rdd<Counted>| rdd.count().unwrap();
+    let filtered = |rdd: &Rdd<Counted>| numbers(rdd.filter(|record| record.0 % 2 == 0));
+    let (kept, _, clones) = counted(filtered);
+    assert_eq!((kept, clones), (even as u64, even));
+    let tried = |rdd: &Rdd<Counted>| numbers(rdd.try_filter(|record| Ok::<_, Error>(record.0 % 2 == 0)));
+    let (kept, _, clones) = counted(tried);
+    assert_eq!((kept, clones), (even as u64, even));
+}
+
+/// Whether records rest in memory or come from an operator, and whether their results fit in a chunk or fill many.
+#[test]
+fn a_flat_map_gives_all_results_in_order_and_in_small_chunks() {
+    let results = |n: u64| (0..n * n % 3001).map(move |i| (n, i));
+    let expected: Vec<_> = (0..2000).flat_map(results).collect();
+    let sc = RddContext::local(1).unwrap();
+    let at_rest = sc.parallelize_in(0..2000, 1);
+    for input in [at_rest.map(|n| n), at_rest] {
+        let made = input.flat_map(results);
+        let largest = made.map_partitions(|mut records| {
+            let mut largest = 0;
+            while records.next().is_some() {
+                largest = largest.max(records.chunk().len());
+            }
+            [largest]
+        });
+        assert!(largest.first().unwrap() <= 1024);
+        assert_eq!(made.collect().unwrap(), expected);
+    }
 }

@@ -8,7 +8,7 @@ use hashbrown::{HashTable, hash_table};
 
 use super::{
     join::{Left, Product, Right, append},
-    narrow::FlatMapChunks,
+    through::FlatMapChunks,
 };
 use crate::{
     block::memory::Reservation,

@@ -11,6 +11,7 @@ mod pair;
 mod sample;
 mod shuffled;
 mod sort;
+mod through;
 mod union;
 mod zip;
 

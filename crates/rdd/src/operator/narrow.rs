@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Operations that need one partition of one parent: map and its kin.
 
+use super::through::{EachChunks, FilterChunks, FlatMapChunks};
 use crate::{
-    chunk::{Borrowed, BoxChunks, CHUNK, Chunks, IterChunks, Records},
+    chunk::{BoxChunks, Chunks, IterChunks, Records},
     error::{BoxError, TaskError},
+    partitioner::PartitionerId,
     rdd::Rdd,
     record::Data,
     scheduler::task::TaskContext,
@@ -19,10 +21,7 @@ impl<T: Data> Rdd<T> {
     /// # Ok::<(), dstreams_rdd::Error>(())
     /// ```
     pub fn map<U: Data>(&self, f: impl Fn(T) -> U + Send + Sync + 'static) -> Rdd<U> {
-        self.map_chunks("map", None, move |input, out| {
-            out.extend(input.drain(..).map(&f));
-            Ok(())
-        })
+        self.each("map", None, f)
     }
 
     /// As [`map`](Self::map), with an `f` that can fail: an error fails the task, with the text of the error.
@@ -36,12 +35,7 @@ impl<T: Data> Rdd<T> {
         &self,
         f: impl Fn(T) -> Result<U, E> + Send + Sync + 'static,
     ) -> Rdd<U> {
-        self.map_chunks("try_map", None, move |input, out| {
-            for record in input.drain(..) {
-                out.push(f(record).map_err(TaskError::user)?);
-            }
-            Ok(())
-        })
+        self.any("try_map", None, move |record| f(record).map(Some).map_err(TaskError::user))
     }
 
     /// The records for which `keep` is true; the partitioner is kept.
@@ -52,16 +46,7 @@ impl<T: Data> Rdd<T> {
     /// # Ok::<(), dstreams_rdd::Error>(())
     /// ```
     pub fn filter(&self, keep: impl Fn(&T) -> bool + Send + Sync + 'static) -> Rdd<T> {
-        let keep = Arc::new(keep);
-        self.narrow("filter", self.partitioner().cloned(), move |input, task, operator| {
-            Box::new(FilterChunks {
-                input,
-                keep: Arc::clone(&keep),
-                buffer: Vec::new(),
-                task: task.clone(),
-                operator,
-            })
-        })
+        self.some("filter", move |record| Ok(keep(record)))
     }
 
     /// As [`filter`](Self::filter), with a `keep` that can fail.
@@ -76,14 +61,7 @@ impl<T: Data> Rdd<T> {
         &self,
         keep: impl Fn(&T) -> Result<bool, E> + Send + Sync + 'static,
     ) -> Rdd<T> {
-        self.map_chunks("try_filter", self.partitioner().cloned(), move |input, out| {
-            for record in input.drain(..) {
-                if keep(&record).map_err(TaskError::user)? {
-                    out.push(record);
-                }
-            }
-            Ok(())
-        })
+        self.some("try_filter", move |record| keep(record).map_err(TaskError::user))
     }
 
     /// The records that `f` makes of each record, in order.
@@ -101,12 +79,7 @@ impl<T: Data> Rdd<T> {
         I: IntoIterator<Item = U>,
         I::IntoIter: 'static,
     {
-        let f = Arc::new(f);
-        self.narrow("flat_map", None, move |input, task, operator| {
-            let f = Arc::clone(&f);
-            let f = move |record| Ok(f(record));
-            Box::new(FlatMapChunks::new(input, f, task, operator))
-        })
+        self.any("flat_map", None, move |record| Ok(f(record)))
     }
 
     /// As [`flat_map`](Self::flat_map), with an `f` that can fail.
@@ -124,12 +97,7 @@ impl<T: Data> Rdd<T> {
         I::IntoIter: 'static,
         E: Into<BoxError>,
     {
-        let f = Arc::new(f);
-        self.narrow("try_flat_map", None, move |input, task, operator| {
-            let f = Arc::clone(&f);
-            let f = move |record| f(record).map_err(TaskError::user);
-            Box::new(FlatMapChunks::new(input, f, task, operator))
-        })
+        self.any("try_flat_map", None, move |record| f(record).map_err(TaskError::user))
     }
 
     /// Each partition through `f`, which sees its records as an iterator; called for empty partitions too.
@@ -211,22 +179,50 @@ impl<T: Data> Rdd<T> {
     /// # Ok::<(), dstreams_rdd::Error>(())
     /// ```
     pub fn key_by<K: Data>(&self, f: impl Fn(&T) -> K + Send + Sync + 'static) -> Rdd<(K, T)> {
-        self.map_chunks("key_by", None, move |input, out| {
-            out.extend(input.drain(..).map(|record| (f(&record), record)));
-            Ok(())
-        })
+        self.each("key_by", None, move |record| (f(&record), record))
     }
 
-    /// Chunks through `f`, which moves records from its first argument to its second.
-    pub(crate) fn map_chunks<U: Data>(
+    /// One record for each record.
+    fn each<U: Data>(
         &self,
         operator: &'static str,
-        partitioner: Option<crate::partitioner::PartitionerId>,
-        f: impl Fn(&mut Vec<T>, &mut Vec<U>) -> Result<(), TaskError> + Send + Sync + 'static,
+        partitioner: Option<PartitionerId>,
+        f: impl Fn(T) -> U + Send + Sync + 'static,
     ) -> Rdd<U> {
         let f = Arc::new(f);
         self.narrow(operator, partitioner, move |input, task, operator| {
-            Box::new(MapChunks::new(input, Arc::clone(&f), task, operator))
+            Box::new(EachChunks::new(input, &f, task, operator))
+        })
+    }
+
+    /// Some of the records.
+    fn some(
+        &self,
+        operator: &'static str,
+        keep: impl Fn(&T) -> Result<bool, TaskError> + Send + Sync + 'static,
+    ) -> Self {
+        let keep = Arc::new(keep);
+        self.narrow(operator, self.partitioner().cloned(), move |input, task, operator| {
+            Box::new(FilterChunks::new(input, &keep, task, operator))
+        })
+    }
+
+    /// Any number of records for each record.
+    fn any<U, I>(
+        &self,
+        operator: &'static str,
+        partitioner: Option<PartitionerId>,
+        f: impl Fn(T) -> Result<I, TaskError> + Send + Sync + 'static,
+    ) -> Rdd<U>
+    where
+        U: Data,
+        I: IntoIterator<Item = U>,
+        I::IntoIter: 'static,
+    {
+        let f = Arc::new(f);
+        self.narrow(operator, partitioner, move |input, task, operator| {
+            let f = Arc::clone(&f);
+            Box::new(FlatMapChunks::new(input, move |record| f(record), task, operator))
         })
     }
 
@@ -283,10 +279,7 @@ impl<K: Data, V: Data> Rdd<(K, V)> {
     /// # Ok::<(), dstreams_rdd::Error>(())
     /// ```
     pub fn map_values<W: Data>(&self, f: impl Fn(V) -> W + Send + Sync + 'static) -> Rdd<(K, W)> {
-        self.map_chunks("map_values", self.partitioner().cloned(), move |input, out| {
-            out.extend(input.drain(..).map(|(key, value)| (key, f(value))));
-            Ok(())
-        })
+        self.each("map_values", self.partitioner().cloned(), move |(key, value)| (key, f(value)))
     }
 
     /// As [`map_values`](Self::map_values), with an `f` that can fail.
@@ -300,11 +293,8 @@ impl<K: Data, V: Data> Rdd<(K, V)> {
         &self,
         f: impl Fn(V) -> Result<W, E> + Send + Sync + 'static,
     ) -> Rdd<(K, W)> {
-        self.map_chunks("try_map_values", self.partitioner().cloned(), move |input, out| {
-            for (key, value) in input.drain(..) {
-                out.push((key, f(value).map_err(TaskError::user)?));
-            }
-            Ok(())
+        self.any("try_map_values", self.partitioner().cloned(), move |(key, value)| {
+            f(value).map(|value| Some((key, value))).map_err(TaskError::user)
         })
     }
 
@@ -354,14 +344,9 @@ impl<K: Data, V: Data> Rdd<(K, V)> {
         I: IntoIterator<Item = W>,
         I::IntoIter: 'static,
     {
-        let f = Arc::new(f);
-        self.narrow(operator, self.partitioner().cloned(), move |input, task, operator| {
-            let f = Arc::clone(&f);
-            let f = move |(key, value): (K, V)| {
-                let values = f(&key, value).into_iter();
-                Ok(values.map(move |value| (key.clone(), value)))
-            };
-            Box::new(FlatMapChunks::new(input, f, task, operator))
+        self.any(operator, self.partitioner().cloned(), move |(key, value): (K, V)| {
+            let values = f(&key, value).into_iter();
+            Ok(values.map(move |value| (key.clone(), value)))
         })
     }
 }
@@ -389,97 +374,5 @@ impl<T, U, F: Fn(&mut Vec<T>, &mut Vec<U>) -> Result<(), TaskError>> Chunks<U> f
         self.task.set_operator(self.operator);
         (self.f)(&mut self.buffer, out)?;
         Ok(true)
-    }
-}
-
-struct FilterChunks<T, F> {
-    input: BoxChunks<T>,
-    keep: Arc<F>,
-    buffer: Vec<T>,
-    task: TaskContext,
-    operator: usize,
-}
-
-impl<T: Data, F: Fn(&T) -> bool> Chunks<T> for FilterChunks<T, F> {
-    fn next_chunk(&mut self, out: &mut Vec<T>) -> Result<bool, TaskError> {
-        let keep = &*self.keep;
-        match self.input.next_borrowed()? {
-            Borrowed::End => return Ok(false),
-            // Records that rest in memory are cloned only when they are kept.
-            Borrowed::Slice(records) => {
-                self.task.set_operator(self.operator);
-                out.extend(records.iter().filter(|record| keep(record)).cloned());
-            }
-            Borrowed::Unsupported => {
-                if !self.input.next_chunk(&mut self.buffer)? {
-                    return Ok(false);
-                }
-                self.task.set_operator(self.operator);
-                out.extend(self.buffer.drain(..).filter(|record| keep(record)));
-            }
-        }
-        Ok(true)
-    }
-}
-
-/// Keeps the iterator of a record whose results did not fit in the chunk, so that chunks stay small however many
-/// records one record becomes.
-pub(super) struct FlatMapChunks<T, F, I> {
-    input: BoxChunks<T>,
-    f: F,
-    pending: std::vec::IntoIter<T>,
-    current: Option<I>,
-    task: TaskContext,
-    operator: usize,
-}
-
-impl<T, F, I> FlatMapChunks<T, F, I> {
-    pub(super) fn new<J: IntoIterator<IntoIter = I>>(
-        input: BoxChunks<T>,
-        f: F,
-        task: &TaskContext,
-        operator: usize,
-    ) -> Self
-    where
-        F: Fn(T) -> Result<J, TaskError>,
-    {
-        Self { input, f, pending: Vec::new().into_iter(), current: None, task: task.clone(), operator }
-    }
-}
-
-impl<T, U, J, F> Chunks<U> for FlatMapChunks<T, F, J::IntoIter>
-where
-    J: IntoIterator<Item = U>,
-    F: Fn(T) -> Result<J, TaskError>,
-{
-    fn next_chunk(&mut self, out: &mut Vec<U>) -> Result<bool, TaskError> {
-        // One record may become any number of chunks, between which no source looks.
-        self.task.check_cancelled()?;
-        let full = out.len() + CHUNK;
-        self.task.set_operator(self.operator);
-        loop {
-            if let Some(iter) = &mut self.current {
-                for record in iter {
-                    out.push(record);
-                    if out.len() >= full {
-                        return Ok(true);
-                    }
-                }
-                self.current = None;
-            }
-            if let Some(record) = self.pending.next() {
-                self.current = Some((self.f)(record)?.into_iter());
-                continue;
-            }
-            if out.len() + CHUNK > full {
-                return Ok(true);
-            }
-            let mut buffer = Vec::with_capacity(CHUNK);
-            if !self.input.next_chunk(&mut buffer)? {
-                return Ok(false);
-            }
-            self.pending = buffer.into_iter();
-            self.task.set_operator(self.operator);
-        }
     }
 }
