@@ -139,50 +139,60 @@ where
             self.left.results = Some(results);
             return Ok(true);
         }
-        self.left.results = pass(&mut self.left.records, &self.f, out, full)?;
-        while out.len() == before {
-            match self.input.next_borrowed()? {
-                Borrowed::End => return Ok(false),
-                Borrowed::Slice(records) => {
-                    self.task.set_operator(self.operator);
-                    let mut records = records.iter().cloned();
-                    self.left.results = pass(&mut records, &self.f, out, full)?;
-                    if records.len() > 0 {
-                        self.left.records = records.collect::<Vec<_>>().into_iter();
+        loop {
+            let mut records = if self.left.records.len() > 0 {
+                Fetched::Left(std::mem::take(&mut self.left.records))
+            } else if out.len() > before {
+                return Ok(true);
+            } else {
+                match self.input.next_borrowed()? {
+                    Borrowed::End => return Ok(false),
+                    Borrowed::Slice(records) => Fetched::AtRest(records.iter()),
+                    Borrowed::Unsupported => {
+                        if !self.input.next_chunk(&mut self.buffer)? {
+                            return Ok(false);
+                        }
+                        Fetched::Buffer(self.buffer.drain(..))
                     }
                 }
-                Borrowed::Unsupported => {
-                    if !self.input.next_chunk(&mut self.buffer)? {
-                        return Ok(false);
-                    }
-                    self.task.set_operator(self.operator);
-                    let mut records = self.buffer.drain(..);
-                    self.left.results = pass(&mut records, &self.f, out, full)?;
-                    if records.len() > 0 {
-                        self.left.records = records.collect::<Vec<_>>().into_iter();
-                    }
+            };
+            self.task.set_operator(self.operator);
+            while let Some(record) = records.next() {
+                let mut results = (self.f)(record)?.into_iter();
+                if fill(&mut results, out, full) {
+                    self.left = Left { results: Some(results), records: records.into_left() };
+                    return Ok(true);
                 }
             }
         }
-        Ok(true)
     }
 }
 
-/// Puts out what `f` makes of the records until `out` is full. Returns what is left of the last of them, if any.
-#[inline]
-fn pass<T, J: IntoIterator>(
-    records: &mut impl Iterator<Item = T>,
-    f: impl Fn(T) -> Result<J, TaskError>,
-    out: &mut Vec<J::Item>,
-    full: usize,
-) -> Result<Option<J::IntoIter>, TaskError> {
-    for record in records {
-        let mut results = f(record)?.into_iter();
-        if fill(&mut results, out, full) {
-            return Ok(Some(results));
+/// Records for one loop, wherever they are: with a loop for each case, calls of user code are not inlined.
+enum Fetched<'a, T> {
+    AtRest(std::slice::Iter<'a, T>),
+    Buffer(std::vec::Drain<'a, T>),
+    Left(std::vec::IntoIter<T>),
+}
+
+impl<T: Clone> Fetched<'_, T> {
+    #[inline]
+    fn next(&mut self) -> Option<T> {
+        match self {
+            Self::AtRest(records) => records.next().cloned(),
+            Self::Buffer(records) => records.next(),
+            Self::Left(records) => records.next(),
         }
     }
-    Ok(None)
+
+    /// Those that have not been taken, as a vector of their own.
+    fn into_left(self) -> std::vec::IntoIter<T> {
+        match self {
+            Self::AtRest(records) => records.as_slice().to_vec().into_iter(),
+            Self::Buffer(records) => records.collect::<Vec<_>>().into_iter(),
+            Self::Left(records) => records,
+        }
+    }
 }
 
 /// Whether `out` is full before the results end, or with their last one.
