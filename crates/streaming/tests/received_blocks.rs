@@ -188,8 +188,7 @@ fn left_in_the_next_batch(prepare: impl FnOnce(&TestContext, &DStream<u64>)) -> 
     test.context().start().unwrap();
     calls.started().store_block((0..1000).collect()).unwrap();
     test.run(2).unwrap();
-    let left = *left.lock().unwrap();
-    left
+    *left.lock().unwrap()
 }
 
 #[test]
