@@ -18,7 +18,7 @@ use super::{
 };
 use crate::{
     block::memory::Reservation,
-    chunk::{AtRest, Borrowed, BoxChunks, Resting, for_each_chunk},
+    chunk::{AtRest, Borrowed, BoxChunks, CHUNK, Resting, for_each_chunk},
     error::{BoxError, TaskError},
     lineage::{Dependency, Lineage},
     rdd::Rdd,
@@ -39,8 +39,8 @@ impl<K: Key, S: Wire> Rdd<(K, S)> {
     ///
     /// What is not partitioned as `options` say is shuffled. Where this dataset and the result are kept in memory as
     /// records, a key without values costs a call of `f` and a copy, in the order of memory: `index` knows where each key
-    /// is, and serves one version after the other. Otherwise, and where memory is short, all is grouped by key, on disk in
-    /// part.
+    /// is, and serves one version after the other. What an earlier step has made is read back from disk for that. Otherwise,
+    /// and where memory is short, all is grouped by key, on disk in part.
     ///
     /// ```
     /// # let sc = dstreams_rdd::RddContext::local(2)?;
@@ -89,9 +89,12 @@ impl<K: Key, S: Wire> Rdd<(K, S)> {
             }
         };
         let context = self.context();
-        Rdd::new(context, "evolve_by_key", chosen.partitions, Some(chosen.id), dependencies, compute)
+        Rdd::new(context, OPERATOR, chosen.partitions, Some(chosen.id), dependencies, compute)
     }
 }
+
+/// What a dataset that was made here says of itself: it has each key once.
+const OPERATOR: &str = "evolve_by_key";
 
 /// A key with its values, and its state in the version before if it has one.
 type Group<K, V, S> = (K, (Vec<V>, Vec<S>));
@@ -112,11 +115,19 @@ impl<K: Key, S: Wire, V: Wire> Step<'_, K, S, V> {
         indexes: &KeyIndex<K, S>,
         f: &impl Fn(&K, Option<&S>, KeyValues<'_, V>) -> Result<Option<S>, E>,
     ) -> Result<Option<AtRest<(K, S)>>, TaskError> {
-        let Some(before) = self.before.chunks(self.partition, self.task)?.at_rest() else { return Ok(None) };
-        let records: usize = before.iter().map(Vec::len).sum();
         let mut memory = nothing_reserved(self.before.context());
+        let mut input = self.before.chunks(self.partition, self.task)?;
+        let before = match input.at_rest() {
+            Some(before) => before,
+            None => match self.load(input, &mut memory)? {
+                Some(before) => before,
+                None => return Ok(None),
+            },
+        };
+        let records: usize = before.iter().map(Vec::len).sum();
         // As much again; what keys and states own elsewhere is measured when the result is kept.
-        if !reserve(&mut memory, records * size_of::<(K, S)>()) {
+        let loaded = memory.bytes();
+        if !reserve(&mut memory, loaded + records * size_of::<(K, S)>()) {
             return Ok(None);
         }
         let Some((before, mut index)) = indexes.take(self.partition, before, self.before.context()) else {
@@ -130,6 +141,29 @@ impl<K: Key, S: Wire, V: Wire> Step<'_, K, S, V> {
         let evolved = Arc::new(evolved);
         indexes.keep(self.partition, index, &evolved);
         Ok(Some(AtRest::new(evolved, Some(memory), self.task)))
+    }
+
+    /// The partition before, back from disk; nothing when memory has no room for it, or when keys may be there twice. A
+    /// partition that was on disk once would be grouped in every step otherwise: the table for that takes so much memory
+    /// that the result goes to disk again.
+    fn load(
+        &self,
+        mut input: BoxChunks<(K, S)>,
+        memory: &mut Reservation,
+    ) -> Result<Option<Resting<(K, S)>>, TaskError> {
+        if self.before.lineage().operator() != OPERATOR {
+            return Ok(None);
+        }
+        let (mut loaded, mut bytes) = (Vec::new(), 0);
+        let mut chunk = Vec::with_capacity(CHUNK);
+        while input.next_chunk(&mut chunk)? {
+            bytes += size_of_val(&*chunk);
+            if !reserve(memory, bytes) {
+                return Ok(None);
+            }
+            loaded.push(std::mem::replace(&mut chunk, Vec::with_capacity(CHUNK)));
+        }
+        Ok(Some(Arc::new(loaded)))
     }
 
     /// The values of the changes, by the places of their keys; nothing when memory has no room for them.

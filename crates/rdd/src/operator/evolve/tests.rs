@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 
 use super::*;
-use crate::{RddContext, RddOptions};
+use crate::{RddContext, RddOptions, StorageLevel};
 
 /// A change of a key: a number to add to its sum.
 type Change = (u16, i32);
@@ -139,6 +139,21 @@ fn keys_come_and_go_in_partitions_of_many_chunks() {
 fn where_memory_is_short_the_result_is_the_same() {
     let (changes, want) = many();
     assert_eq!(steps(&context(200 << 10), &changes, true), want);
+}
+
+#[test]
+fn a_version_that_is_on_disk_is_read_back() {
+    let context = context(64 << 20);
+    let (changes, want) = many();
+    let index = KeyIndex::new();
+    let mut sums = context.parallelize_in(Vec::<Change>::new(), 1);
+    for (changes, want) in changes.iter().zip(&want) {
+        let changes: Vec<_> = changes.iter().map(|part| context.parallelize_in(part.clone(), 2)).collect();
+        sums = sums.evolve_by_key(&changes, &index, 3, add).persist(StorageLevel::DISK_ONLY);
+        let all = sums.collect().unwrap();
+        assert_eq!(all.iter().copied().collect::<BTreeMap<_, _>>(), *want);
+        assert_eq!(all.len(), want.len(), "each key is there once");
+    }
 }
 
 #[test]
