@@ -3,7 +3,7 @@
 
 use super::through::{EachChunks, FilterChunks, FlatMapChunks};
 use crate::{
-    chunk::{BoxChunks, Chunks, IterChunks, Records},
+    chunk::{BoxChunks, IterChunks, Records},
     error::{BoxError, TaskError},
     partitioner::PartitionerId,
     rdd::Rdd,
@@ -348,31 +348,5 @@ impl<K: Data, V: Data> Rdd<(K, V)> {
             let values = f(&key, value).into_iter();
             Ok(values.map(move |value| (key.clone(), value)))
         })
-    }
-}
-
-pub(super) struct MapChunks<T, F> {
-    input: BoxChunks<T>,
-    f: Arc<F>,
-    buffer: Vec<T>,
-    task: TaskContext,
-    operator: usize,
-}
-
-impl<T, F> MapChunks<T, F> {
-    pub(super) fn new(input: BoxChunks<T>, f: Arc<F>, task: &TaskContext, operator: usize) -> Self {
-        Self { input, f, buffer: Vec::new(), task: task.clone(), operator }
-    }
-}
-
-impl<T, U, F: Fn(&mut Vec<T>, &mut Vec<U>) -> Result<(), TaskError>> Chunks<U> for MapChunks<T, F> {
-    fn next_chunk(&mut self, out: &mut Vec<U>) -> Result<bool, TaskError> {
-        self.buffer.clear();
-        if !self.input.next_chunk(&mut self.buffer)? {
-            return Ok(false);
-        }
-        self.task.set_operator(self.operator);
-        (self.f)(&mut self.buffer, out)?;
-        Ok(true)
     }
 }

@@ -259,16 +259,16 @@ impl Worker {
 
     /// Makes the jobs of a batch that is known, and submits them.
     fn make(&self, time: Time) -> Result<()> {
-        let batches = self.scope.batches().read();
-        let Some(batch) = batches.get(time) else { return Ok(()) };
+        let Some(batch) = self.scope.batches().read().get(time).cloned() else { return Ok(()) };
         let committer = self.keeping.as_ref().map(|keeping| &keeping.committer);
+        // Where the committer is behind, this waits: it needs the batches, which are not locked here.
         committer.inspect(|committer| committer.submitted(time));
-        let jobs = guarded(|| self.graph.jobs(time, &batches)).inspect_err(|_| {
+        let jobs = guarded(|| self.graph.jobs(time, &self.scope.batches().read())).inspect_err(|_| {
             self.graph.discard(time);
             // It stays the next to be completed, by a later process.
             committer.inspect(|committer| committer.ended(time, Outcome::Failed));
         });
-        self.runner.submit(batch, jobs?);
+        self.runner.submit(&batch, jobs?);
         Ok(())
     }
 

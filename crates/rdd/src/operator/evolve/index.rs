@@ -54,8 +54,8 @@ type Indexed<K, S> = (Resting<(K, S)>, Index<K, S>);
 
 impl<K: Key, S: Clone> KeyIndex<K, S> {
     /// Takes the index of a partition, for the records at rest: the one that was kept with them, or a new one. They are
-    /// copied if their chunks are not all of one size. Nothing when memory has no room for the index, or a place no
-    /// number.
+    /// copied if their chunks are not all of one size. Nothing when memory has no room for the index, a place no number, or
+    /// a key is there twice.
     pub(super) fn take(
         &self,
         partition: usize,
@@ -118,7 +118,11 @@ impl<K: Key, S> Index<K, S> {
         let mut places = KeyPlaces::default();
         places.reserve(keys);
         for (place, (key, _)) in records.iter().flatten().enumerate() {
-            places.insert(key_hash(key), place);
+            let hash = key_hash(key);
+            if places.find(hash, |other| records[other / CHUNK][other % CHUNK].0 == *key).is_some() {
+                return None;
+            }
+            places.insert(hash, place);
         }
         Some(Self { places, of: Weak::new(), memory })
     }

@@ -14,7 +14,7 @@ use self::{index::Index, touched::Touched, walk::walk};
 pub use self::{index::KeyIndex, touched::KeyValues};
 use super::{
     join::{Left, Right, append},
-    narrow::MapChunks,
+    through::FlatMapChunks,
 };
 use crate::{
     block::memory::Reservation,
@@ -37,10 +37,10 @@ impl<K: Key, S: Wire> Rdd<(K, S)> {
     /// has, its state here, and its values in the order of the changes. What it returns is the new state; with `None`
     /// the key goes.
     ///
-    /// What is not partitioned as `options` say is shuffled. Where this dataset and the result are kept in memory as
-    /// records, a key without values costs a call of `f` and a copy, in the order of memory: `index` knows where each key
-    /// is, and serves one version after the other. What an earlier step has made is read back from disk for that. Otherwise,
-    /// and where memory is short, all is grouped by key, on disk in part.
+    /// What is not partitioned as `options` say is shuffled. Where memory has room for this dataset and the result, a key
+    /// without values costs a call of `f` and a copy, in the order of memory: `index` knows where each key is, and serves
+    /// one version after the other. Where it has not, all is grouped by key, on disk in part; so it is where a key is there
+    /// twice, of which the first state counts.
     ///
     /// ```
     /// # let sc = dstreams_rdd::RddContext::local(2)?;
@@ -89,12 +89,9 @@ impl<K: Key, S: Wire> Rdd<(K, S)> {
             }
         };
         let context = self.context();
-        Rdd::new(context, OPERATOR, chosen.partitions, Some(chosen.id), dependencies, compute)
+        Rdd::new(context, "evolve_by_key", chosen.partitions, Some(chosen.id), dependencies, compute)
     }
 }
-
-/// What a dataset that was made here says of itself: it has each key once.
-const OPERATOR: &str = "evolve_by_key";
 
 /// A key with its values, and its state in the version before if it has one.
 type Group<K, V, S> = (K, (Vec<V>, Vec<S>));
@@ -119,7 +116,7 @@ impl<K: Key, S: Wire, V: Wire> Step<'_, K, S, V> {
         let mut input = self.before.chunks(self.partition, self.task)?;
         let before = match input.at_rest() {
             Some(before) => before,
-            None => match self.load(input, &mut memory)? {
+            None => match Self::load(input, &mut memory)? {
                 Some(before) => before,
                 None => return Ok(None),
             },
@@ -143,17 +140,12 @@ impl<K: Key, S: Wire, V: Wire> Step<'_, K, S, V> {
         Ok(Some(AtRest::new(evolved, Some(memory), self.task)))
     }
 
-    /// The partition before, back from disk; nothing when memory has no room for it, or when keys may be there twice. A
-    /// partition that was on disk once would be grouped in every step otherwise: the table for that takes so much memory
-    /// that the result goes to disk again.
+    /// The partition before, brought to memory; nothing when that has no room for it. A partition that was on disk once
+    /// would be grouped in every step otherwise: the table for that takes so much memory that the result goes to disk again.
     fn load(
-        &self,
         mut input: BoxChunks<(K, S)>,
         memory: &mut Reservation,
     ) -> Result<Option<Resting<(K, S)>>, TaskError> {
-        if self.before.lineage().operator() != OPERATOR {
-            return Ok(None);
-        }
         let (mut loaded, mut bytes) = (Vec::new(), 0);
         let mut chunk = Vec::with_capacity(CHUNK);
         while input.next_chunk(&mut chunk)? {
@@ -221,13 +213,10 @@ impl<K: Key, S: Wire, V: Wire> Step<'_, K, S, V> {
             groups.into_chunks()
         });
         let f = Arc::clone(f);
-        let evolve = move |groups: &mut Vec<Group<K, V, S>>, out: &mut Vec<(K, S)>| {
-            for (key, (values, states)) in groups.drain(..) {
-                let state = f(&key, states.first(), KeyValues::all(values)).map_err(TaskError::user)?;
-                out.extend(state.map(|state| (key, state)));
-            }
-            Ok(())
+        let evolve = move |(key, (values, states)): Group<K, V, S>| {
+            let state = f(&key, states.first(), KeyValues::all(values)).map_err(TaskError::user)?;
+            Ok(state.map(|state| (key, state)))
         };
-        Ok(Box::new(MapChunks::new(Box::new(groups), Arc::new(evolve), self.task, self.operator)))
+        Ok(Box::new(FlatMapChunks::new(Box::new(groups), evolve, self.task, self.operator)))
     }
 }

@@ -157,6 +157,21 @@ fn a_version_that_is_on_disk_is_read_back() {
 }
 
 #[test]
+fn of_a_key_that_is_there_twice_the_first_state_counts() {
+    let context = context(64 << 20);
+    for first in [
+        context.parallelize_in([(1, 10), (2, 5), (1, 20)], 1),
+        context.parallelize_in([(1, 10), (1, 20), (2, 5)], 1).cache(),
+    ] {
+        assert_eq!(first.count().unwrap(), 3);
+        let changes = context.parallelize_in(vec![(2, 1), (3, 7)], 1);
+        let mut second = first.evolve_by_key(&[changes], &KeyIndex::new(), 1, add).collect().unwrap();
+        second.sort_unstable();
+        assert_eq!(second, [(1, 10), (2, 16), (3, 7)]);
+    }
+}
+
+#[test]
 fn an_index_of_another_version_is_not_used() {
     let context = context(64 << 20);
     let index = KeyIndex::new();

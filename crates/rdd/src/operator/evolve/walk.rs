@@ -70,7 +70,7 @@ where
     /// Returns the places of those that go, which hold what they were so far.
     ///
     /// The length is known to the compiler, so that each pair is written once, to where it stays: pushed one by one, they
-    /// are made elsewhere and then copied, which takes twice the time.
+    /// are made elsewhere and then copied.
     fn update(
         &mut self,
         start: usize,
