@@ -201,6 +201,23 @@ impl Lineage {
         })
     }
 
+    /// Gives up the outputs of the shuffles below, as far as datasets have the same owner and are not to be kept.
+    pub(crate) fn release_shuffles(&self) {
+        for dependency in &*self.dependencies.read() {
+            let parent = match dependency {
+                Dependency::Narrow(parent) => parent,
+                Dependency::Shuffle(shuffle) => {
+                    shuffle.release();
+                    shuffle.parent()
+                }
+                Dependency::Prepared(_) => continue,
+            };
+            if parent.owner == self.owner && parent.storage.read().is_none() {
+                parent.release_shuffles();
+            }
+        }
+    }
+
     fn materialized(&self) -> Option<Arc<dyn Materialized>> {
         self.storage.read().as_ref().and_then(Weak::upgrade)
     }

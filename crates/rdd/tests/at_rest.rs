@@ -102,6 +102,28 @@ fn filters_clone_what_they_keep() {
     assert_eq!((kept, clones), (even as u64, even));
 }
 
+#[test]
+fn a_filter_map_clones_nothing() {
+    let even: Vec<u64> = (0..RECORDS as u64).filter(|n| n % 2 == 0).collect();
+    let even_of = |record: &Counted| (record.0 % 2 == 0).then_some(record.0);
+    let mapped = move |rdd: &Rdd<Counted>| rdd.filter_map(even_of).collect().unwrap();
+    assert_eq!(counted(mapped), (even.clone(), 0, 0));
+    let tried = move |rdd: &Rdd<Counted>| {
+        rdd.try_filter_map(move |record| Ok::<_, Error>(even_of(record))).collect().unwrap()
+    };
+    assert_eq!(counted(tried), (even, 0, 0));
+}
+
+#[test]
+fn a_filter_map_takes_what_comes_from_an_operator_too() {
+    let sc = RddContext::local(2).unwrap();
+    let squares = sc.parallelize_in(0..5000u64, 3).map(|n| n * n);
+    let odd = squares.filter_map(|n| (n % 2 == 1).then_some(*n));
+    assert_eq!(odd.collect().unwrap(), (0..5000).map(|n| n * n).filter(|n| n % 2 == 1).collect::<Vec<u64>>());
+    let failing = squares.try_filter_map(|n| if *n < 100 { Ok(Some(*n)) } else { Err("too large") });
+    assert!(failing.collect().unwrap_err().to_string().contains("too large"));
+}
+
 /// Whether records rest in memory or come from an operator, and whether their results fit in a chunk or fill many.
 #[test]
 fn a_flat_map_gives_all_results_in_order_and_in_small_chunks() {

@@ -232,6 +232,33 @@ fn only_states_that_jobs_read_and_those_of_checkpoints_stay_in_memory() {
     drop(test);
 }
 
+/// What came in is remembered as long as the states are, and was read by the shuffle to their partitions.
+#[test]
+fn what_was_shuffled_for_a_batch_does_not_stay() {
+    let used = |batches: i32| {
+        let test = TestContext::new().unwrap().with_checkpoint_dir().unwrap();
+        let input = (0..batches).map(|n| Some((0..10_000).map(|i| (i % 10, n)).collect())).collect();
+        let sums = test.input_with(input, 2).update_state_by_key_with(
+            |new: Vec<i32>, sum: Option<i32>| Some(new.iter().sum::<i32>() + sum.unwrap_or(0)),
+            2,
+        );
+        let seen = test.collect(&sums);
+        test.run(usize::try_from(batches).unwrap()).unwrap();
+        let used = test.context().rdd_context().memory().used();
+        (seen.timed().pop().unwrap().1[0].1, used, (test, sums))
+    };
+    let (sum, of_one, _) = used(1);
+    assert_eq!(sum, 0);
+    let (sum, of_many, (_test, sums)) = used(19);
+    assert_eq!(sum, 1000 * (0..19).sum::<i32>());
+    // The last one waits for the next one.
+    assert!(of_many < 3 * of_one, "{of_many} bytes after 19 batches, {of_one} after one");
+    // Who asks for one of before has it shuffled again.
+    let time = Time::from_millis(5000);
+    let [fifth] = &sums.slice(time, time).unwrap()[..] else { panic!("one at {time}") };
+    assert!(fifth.values().collect().unwrap().iter().all(|sum| *sum == 1000 * (0..5).sum::<i32>()));
+}
+
 #[test]
 fn states_that_the_program_wants_remembered_stay() {
     let (_first, _, of_three) = thousand_keys(3, None);

@@ -72,7 +72,12 @@ impl<T: Data> Rdd<T> {
         if parts.len() == 1 {
             return Ok(parts.swap_remove(0));
         }
-        Ok(parts.into_iter().flatten().collect())
+        // Whole parts move, which is faster than record by record.
+        let mut records = Vec::with_capacity(parts.iter().map(Vec::len).sum());
+        for part in &mut parts {
+            records.append(part);
+        }
+        Ok(records)
     }
 
     /// How many records there are.

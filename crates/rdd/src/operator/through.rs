@@ -89,6 +89,44 @@ impl<T: Data, F: Fn(&T) -> Result<bool, TaskError>> Chunks<T> for FilterChunks<T
     }
 }
 
+/// What is made of some of the records, none of which is cloned.
+pub(super) struct FilterMapChunks<T, F> {
+    input: BoxChunks<T>,
+    f: Arc<F>,
+    buffer: Vec<T>,
+    task: TaskContext,
+    operator: usize,
+}
+
+impl<T, F> FilterMapChunks<T, F> {
+    pub(super) fn new(input: BoxChunks<T>, f: &Arc<F>, task: &TaskContext, operator: usize) -> Self {
+        Self { input, f: Arc::clone(f), buffer: Vec::new(), task: task.clone(), operator }
+    }
+}
+
+impl<T: Data, U, F: Fn(&T) -> Result<Option<U>, TaskError>> Chunks<U> for FilterMapChunks<T, F> {
+    fn next_chunk(&mut self, out: &mut Vec<U>) -> Result<bool, TaskError> {
+        let records = match self.input.next_borrowed()? {
+            Borrowed::End => return Ok(false),
+            Borrowed::Slice(records) => records,
+            Borrowed::Unsupported => {
+                self.buffer.clear();
+                if !self.input.next_chunk(&mut self.buffer)? {
+                    return Ok(false);
+                }
+                &self.buffer
+            }
+        };
+        self.task.set_operator(self.operator);
+        for record in records {
+            if let Some(result) = (self.f)(record)? {
+                out.push(result);
+            }
+        }
+        Ok(true)
+    }
+}
+
 /// Any number of records for each record. The iterator of a record whose results did not fit in the chunk is kept, so
 /// that chunks stay small however many records one record becomes.
 pub(super) struct FlatMapChunks<T, F, I> {

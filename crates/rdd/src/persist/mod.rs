@@ -93,6 +93,23 @@ impl<T: Data> Rdd<T> {
         drop(discarded);
     }
 
+    /// Gives up what the shuffles hold that the dataset reads: its own, and those of the datasets it is made from that
+    /// have the same owner (see [`owned_by`](crate::owned_by)) and are not kept. Who reads it again has them run again.
+    ///
+    /// ```
+    /// # let sc = dstreams_rdd::RddContext::local(2)?;
+    /// let counts = sc.parallelize(["a", "b", "a"].map(|s| (s.to_owned(), 1))).reduce_by_key(|a, b| a + b);
+    /// assert_eq!(counts.count()?, 2);
+    /// assert!(sc.memory().used() > 0);
+    /// counts.discard_shuffles();
+    /// assert_eq!(sc.memory().used(), 0);
+    /// assert_eq!(counts.count()?, 2);
+    /// # Ok::<(), dstreams_rdd::Error>(())
+    /// ```
+    pub fn discard_shuffles(&self) {
+        self.lineage().release_shuffles();
+    }
+
     /// Whether all partitions are kept now, so that nothing needs to be computed to read them.
     ///
     /// ```

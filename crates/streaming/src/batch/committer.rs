@@ -180,9 +180,9 @@ impl Worker {
         }
         let now = scope.clock().now();
         let commit = CommitInfo { batch_time: time, time: now, duration: now - begun, changed_bytes };
-        scope.bus().post(StreamingEvent::BatchCommitted(commit));
+        scope.bus().post(|| StreamingEvent::BatchCommitted(commit));
         for state in keeper.states(time) {
-            scope.bus().post(StreamingEvent::State(state));
+            scope.bus().post(|| StreamingEvent::State(state));
         }
         true
     }
@@ -204,12 +204,12 @@ impl Making {
         let bytes = self.keeper.cut(time, end)?;
         let now = self.scope.clock().now();
         let written = CheckpointInfo { batch_time: time, time: now, duration: now - begun, bytes };
-        self.scope.bus().post(StreamingEvent::CheckpointWritten(written));
+        self.scope.bus().post(|| StreamingEvent::CheckpointWritten(written));
         Ok(())
     }
 
     fn failed(&self, batch: Time, error: &Error) {
         self.progress.report(error);
-        self.scope.bus().post(FailureInfo::event(self.scope.clock().now(), Some(batch), error));
+        self.scope.bus().post(|| FailureInfo::event(self.scope.clock().now(), Some(batch), error));
     }
 }

@@ -171,7 +171,7 @@ impl Worker {
 
     fn failed(&self, batch: Option<Time>, error: &Error) {
         self.progress.report(error);
-        self.scope.bus().post(FailureInfo::event(self.scope.clock().now(), batch, error));
+        self.scope.bus().post(|| FailureInfo::event(self.scope.clock().now(), batch, error));
     }
 
     /// Does what a message says; false after the last one.
@@ -238,7 +238,7 @@ impl Worker {
         };
         let now = self.scope.clock().now();
         for rate in self.scope.rates().hold_changed(now) {
-            self.scope.bus().post(StreamingEvent::RateUpdated(rate));
+            self.scope.bus().post(|| StreamingEvent::RateUpdated(rate));
         }
         let batch = Arc::new(self.graph.plan(time).inspect_err(halt)?);
         // What the batch is made of is written down before anything is made of it.

@@ -118,7 +118,7 @@ impl Runner {
             output_operations,
         };
         self.shared.progress.batch_submitted(batch.time);
-        self.shared.bus.post(StreamingEvent::BatchSubmitted(info.clone()));
+        self.shared.bus.post(|| StreamingEvent::BatchSubmitted(info.clone()));
         self.shared
             .running
             .lock()
@@ -174,11 +174,11 @@ impl Shared {
         let name = self.update(job.batch, |batch| {
             if batch.info.processing_start_time.is_none() {
                 batch.info.processing_start_time = Some(started);
-                self.bus.post(StreamingEvent::BatchStarted(batch.info.clone()));
+                self.bus.post(|| StreamingEvent::BatchStarted(batch.info.clone()));
             }
             let output = batch.info.output_operations.get_mut(&job.output)?;
             output.start_time = Some(started);
-            self.bus.post(StreamingEvent::OutputOperationStarted(output.clone()));
+            self.bus.post(|| StreamingEvent::OutputOperationStarted(output.clone()));
             Some(output.name.clone())
         });
         let result = {
@@ -200,7 +200,7 @@ impl Shared {
             if let Some(output) = batch.info.output_operations.get_mut(&job.output) {
                 output.end_time = Some(ended);
                 output.failure_reason = failure.as_ref().map(ToString::to_string);
-                self.bus.post(StreamingEvent::OutputOperationCompleted(output.clone()));
+                self.bus.post(|| StreamingEvent::OutputOperationCompleted(output.clone()));
             }
             (batch.jobs_left == 0).then_some(batch.outcome)
         });
@@ -214,10 +214,10 @@ impl Shared {
                 // What is learned from the batch holds before the next one is planned.
                 let rates =
                     if outcome == Outcome::Done { self.rates.completed(&batch.info) } else { Vec::new() };
-                self.bus.post(StreamingEvent::BatchCompleted(batch.info));
+                self.bus.post(|| StreamingEvent::BatchCompleted(batch.info));
                 for rate in rates {
                     tracing::debug!(stream = %rate.stream_id, "new rate limit: {rate}");
-                    self.bus.post(StreamingEvent::RateUpdated(rate));
+                    self.bus.post(|| StreamingEvent::RateUpdated(rate));
                 }
             }
             (self.ended)(job.batch, outcome);

@@ -166,10 +166,12 @@ impl Inner {
         // From here on listeners and user code see an active context.
         scope.set_state(StreamingContextState::Active);
         let bus = scope.bus();
-        bus.post(StreamingEvent::StreamingStarted(clock.now()));
-        bus.post(StreamingEvent::Graph(graph.describe(scope, self.settings.lock().checkpoint_dir.clone())));
+        bus.post(|| StreamingEvent::StreamingStarted(clock.now()));
+        bus.post(|| {
+            StreamingEvent::Graph(graph.describe(scope, self.settings.lock().checkpoint_dir.clone()))
+        });
         for rate in scope.rates().first(clock.now()) {
-            bus.post(StreamingEvent::RateUpdated(rate));
+            bus.post(|| StreamingEvent::RateUpdated(rate));
         }
         for (number, input) in graph.inputs().iter().enumerate() {
             if let Err(error) = input.start() {
@@ -243,7 +245,7 @@ impl Inner {
         tracing::info!(missed, "going on from the checkpoint directory\n{report}");
         let recovered =
             RecoveryInfo { time: self.scope.clock().now(), report: report.clone(), missed: missed as u64 };
-        self.scope.bus().post(StreamingEvent::Recovered(recovered));
+        self.scope.bus().post(|| StreamingEvent::Recovered(recovered));
         *self.recovery.lock() = Some(report);
     }
 
@@ -262,15 +264,17 @@ fn committed(scope: &Scope, tally: &Tally, time: Time) {
     }
     let now = scope.clock().now();
     let commit = CommitInfo { batch_time: time, time: now, duration: Duration::ZERO, changed_bytes: 0 };
-    scope.bus().post(StreamingEvent::BatchCommitted(commit));
+    scope.bus().post(|| StreamingEvent::BatchCommitted(commit));
 }
 
 fn post_memory(scope: &Scope) {
     let memory = scope.rdd_context().memory();
-    scope.bus().post(StreamingEvent::Memory(MemoryInfo {
-        time: scope.clock().now(),
-        used: memory.used() as u64,
-        limit: memory.limit() as u64,
-        dropped_events: scope.bus().dropped(),
-    }));
+    scope.bus().post(|| {
+        StreamingEvent::Memory(MemoryInfo {
+            time: scope.clock().now(),
+            used: memory.used() as u64,
+            limit: memory.limit() as u64,
+            dropped_events: scope.bus().dropped(),
+        })
+    });
 }

@@ -115,7 +115,7 @@ impl Inner {
         let Some(running) = self.begin_to_stop(graceful) else { return };
         let begun = self.scope.clock().now();
         let asked = StopInfo { time: begun, graceful, reason: reason.to_owned() };
-        self.scope.bus().post(StreamingEvent::StopRequested(asked));
+        self.scope.bus().post(|| StreamingEvent::StopRequested(asked));
         let inputs = running.graph.inputs();
         thread::scope(|threads| {
             for input in inputs {
@@ -237,7 +237,7 @@ impl Inner {
             error: self.progress.error().map(|error| error.to_string()),
         };
         tracing::info!("{report}");
-        self.scope.bus().post(StreamingEvent::Stopped(report.clone()));
+        self.scope.bus().post(|| StreamingEvent::Stopped(report.clone()));
         *self.shutdown.lock() = Some(report);
     }
 }

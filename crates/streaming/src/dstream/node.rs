@@ -215,20 +215,27 @@ impl<T: Data> AnyNode for Node<T> {
     }
 
     fn release(&self, time: Time) {
-        if !self.keep.lock().as_ref().is_some_and(|kept| kept.by_default) {
-            return;
-        }
+        // Whether datasets are kept for the jobs alone, where they are kept.
+        let for_jobs = self.keep.lock().as_ref().map(|kept| kept.by_default);
         let due = {
             let (remembered, mut released) = (self.remembered.lock(), self.released.lock());
-            let old: Vec<_> = remembered.range((Bound::Excluded(*released), Bound::Unbounded)).collect();
-            // What comes after it may be made from it.
-            let due = old.windows(2).take_while(|pair| *pair[0].0 <= time && pair[1].1.is_kept());
-            let due: Vec<_> = due.map(|pair| (*pair[0].0, pair[0].1.clone())).collect();
-            *released = due.last().map_or(*released, |(time, _)| *time);
+            let mut old = remembered.range((Bound::Excluded(*released), Bound::Unbounded)).peekable();
+            let mut due = Vec::new();
+            while let Some((made, rdd)) = old.next_if(|(made, _)| **made <= time) {
+                // What comes after it may be made from it.
+                if for_jobs.is_some() && !old.peek().is_some_and(|(_, next)| next.is_kept()) {
+                    break;
+                }
+                due.push(rdd.clone());
+                *released = *made;
+            }
             due
         };
-        for (_, rdd) in &due {
-            rdd.discard_kept();
+        for rdd in &due {
+            rdd.discard_shuffles();
+            if for_jobs == Some(true) {
+                rdd.discard_kept();
+            }
         }
     }
 

@@ -80,11 +80,14 @@ impl ListenerBus {
         self.dropped.load(Ordering::Relaxed)
     }
 
-    /// Queues an event; before the start and after the stop it goes nowhere.
-    pub(crate) fn post(&self, event: StreamingEvent) {
+    /// Queues an event; before the start and after the stop it goes nowhere. Where nobody listens it is not made.
+    pub(crate) fn post(&self, event: impl FnOnce() -> StreamingEvent) {
+        if self.listeners.read().is_empty() {
+            return;
+        }
         let queue = self.running.lock().as_ref().map(|running| running.queue.clone());
         let Some(queue) = queue else { return };
-        if matches!(queue.try_send(event), Err(TrySendError::Full(_))) {
+        if matches!(queue.try_send(event()), Err(TrySendError::Full(_))) {
             let dropped = self.dropped.fetch_add(1, Ordering::Relaxed) + 1;
             if dropped.is_power_of_two() {
                 tracing::warn!(dropped, "a streaming listener is too slow; events are dropped");

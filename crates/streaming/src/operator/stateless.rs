@@ -132,6 +132,51 @@ impl<T: Data> DStream<T> {
         })
     }
 
+    /// What `f` makes of the records for which it makes something. It sees them by reference: those it leaves out are
+    /// not cloned, so that this is faster than [`flat_map`](Self::flat_map) where most are left out.
+    ///
+    /// ```
+    /// # use dstreams_streaming::testing::run_batches;
+    /// let out = run_batches(vec![vec!["INFO up", "ERROR disk"]], |lines| {
+    ///     lines.filter_map(|line| line.strip_prefix("ERROR "))
+    /// })?;
+    /// assert_eq!(out, [["disk"]]);
+    /// # Ok::<(), dstreams_streaming::Error>(())
+    /// ```
+    #[track_caller]
+    pub fn filter_map<U: Data>(&self, f: impl Fn(&T) -> Option<U> + Send + Sync + 'static) -> DStream<U> {
+        let f = Arc::new(f);
+        self.lift("filter_map", move |rdd| {
+            let f = Arc::clone(&f);
+            rdd.filter_map(move |record| f(record))
+        })
+    }
+
+    /// As [`filter_map`](Self::filter_map), with an `f` that can fail.
+    ///
+    /// ```
+    /// # use dstreams_streaming::testing::run_batches;
+    /// let out = run_batches(vec![vec!["7", "", "9"]], |lines| {
+    ///     lines.try_filter_map(|line| match *line {
+    ///         "" => Ok(None),
+    ///         digits => digits.parse::<u8>().map(Some),
+    ///     })
+    /// })?;
+    /// assert_eq!(out, [[7, 9]]);
+    /// # Ok::<(), dstreams_streaming::Error>(())
+    /// ```
+    #[track_caller]
+    pub fn try_filter_map<U: Data, E: Into<BoxError>>(
+        &self,
+        f: impl Fn(&T) -> Result<Option<U>, E> + Send + Sync + 'static,
+    ) -> DStream<U> {
+        let f = Arc::new(f);
+        self.lift("try_filter_map", move |rdd| {
+            let f = Arc::clone(&f);
+            rdd.try_filter_map(move |record| f(record))
+        })
+    }
+
     /// Each partition of each batch through `f`, which sees its records as an iterator; called for empty ones too.
     ///
     /// ```

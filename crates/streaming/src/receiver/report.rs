@@ -42,25 +42,25 @@ impl Report {
     pub(super) fn started(&self) {
         let mut info = self.info.lock();
         info.active = true;
-        self.bus.post(StreamingEvent::ReceiverStarted(info.clone()));
+        self.bus.post(|| StreamingEvent::ReceiverStarted(info.clone()));
     }
 
     pub(super) fn error(&self, message: &str, error: Option<&BoxError>) {
         let mut info = self.info.lock();
         self.note_error(&mut info, message, error);
-        self.bus.post(StreamingEvent::ReceiverError(info.clone()));
+        self.bus.post(|| StreamingEvent::ReceiverError(info.clone()));
     }
 
     /// What was received has to wait for room.
     pub(super) fn paused(&self, message: &str, error: &BoxError) {
         let mut info = self.info.lock();
         self.note_error(&mut info, message, Some(error));
-        self.bus.post(StreamingEvent::ReceiverPaused(info.clone()));
+        self.bus.post(|| StreamingEvent::ReceiverPaused(info.clone()));
     }
 
     /// There is room again.
     pub(super) fn resumed(&self) {
-        self.bus.post(StreamingEvent::ReceiverResumed(self.info.lock().clone()));
+        self.bus.post(|| StreamingEvent::ReceiverResumed(self.info.lock().clone()));
     }
 
     pub(super) fn stopped(&self, message: &str, error: Option<&BoxError>) {
@@ -69,7 +69,7 @@ impl Report {
         if error.is_some() {
             self.note_error(&mut info, message, error);
         }
-        self.bus.post(StreamingEvent::ReceiverStopped(info.clone()));
+        self.bus.post(|| StreamingEvent::ReceiverStopped(info.clone()));
     }
 
     fn note_error(&self, info: &mut ReceiverInfo, message: &str, error: Option<&BoxError>) {

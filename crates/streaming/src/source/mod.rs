@@ -242,7 +242,7 @@ impl SourceContext {
     /// Tells listeners how far the source is behind what it reads from: for pages, metrics and alerts. Best told when
     /// a batch is planned.
     pub fn report_lag(&self, lag: LagInfo) {
-        self.bus.post(StreamingEvent::Lag(lag));
+        self.bus.post(|| StreamingEvent::Lag(lag));
     }
 
     pub(crate) fn bus(&self) -> &Arc<ListenerBus> {

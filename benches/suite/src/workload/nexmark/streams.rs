@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-//! The queries as streams of events. Events are shared, as they are read by several operators.
+//! The queries as streams of events.
 
 use std::{cmp::Reverse, collections::VecDeque, sync::Arc};
 
@@ -22,11 +22,20 @@ use super::{
 use crate::engine::{Engine, number};
 
 /// A stream of the events, and what becomes of it.
-fn query(arguments: &Arguments, build: impl FnOnce(&DStream<Arc<Event>>, Outcome)) -> Result<Report> {
+fn query(arguments: &Arguments, build: impl FnOnce(&DStream<Event>, Outcome)) -> Result<Report> {
+    query_of(arguments, |event| event, build)
+}
+
+/// As [`query`], with a stream of what is made of the events before.
+fn query_of<T: Data>(
+    arguments: &Arguments,
+    record: fn(Event) -> T,
+    build: impl FnOnce(&DStream<T>, Outcome),
+) -> Result<Report> {
     let engine = Engine::with_checkpoints(arguments, &arguments.scratch)?;
     let outcome = Outcome::new(arguments);
     let batches = events::batches(arguments).into_iter();
-    let batches = batches.map(|batch| engine.dataset(batch.into_iter().map(Arc::new).collect()));
+    let batches = batches.map(|batch| engine.dataset(batch.into_iter().map(record).collect()));
     build(&engine.stream(batches.collect()), outcome.clone());
     measure_query(arguments, &outcome, |range| engine.run(range))
 }
@@ -47,8 +56,9 @@ fn put_out<K: Data + Keyed>(stream: &DStream<(K, u64)>, outcome: Outcome) {
     });
 }
 
+/// The events are shared: an aggregation takes them over.
 pub(super) fn pass(arguments: &Arguments) -> Result<Report> {
-    query(arguments, |events, outcome| {
+    query_of(arguments, Arc::new, |events, outcome| {
         events.for_each_rdd(move |rdd, time| {
             let add = |(events, sum), event: Arc<Event>| (events + 1, sum + event.timestamp());
             let (events, sum) = rdd.aggregate((0, 0), add, |a, b| (a.0 + b.0, a.1 + b.1))?;
@@ -60,15 +70,15 @@ pub(super) fn pass(arguments: &Arguments) -> Result<Report> {
 
 pub(super) fn convert(arguments: &Arguments) -> Result<Report> {
     query(arguments, |events, outcome| {
-        let converted =
-            events.flat_map(|event| bid(&event).map(|bid| (bid.auction as u64, converted(bid.price as u64))));
+        let converted = events
+            .filter_map(|event| bid(event).map(|bid| (bid.auction as u64, converted(bid.price as u64))));
         put_out(&converted, outcome);
     })
 }
 
 pub(super) fn select(arguments: &Arguments) -> Result<Report> {
     query(arguments, |events, outcome| {
-        let bids = events.flat_map(|event| bid(&event).map(|bid| (bid.auction as u64, bid.price as u64)));
+        let bids = events.filter_map(|event| bid(event).map(|bid| (bid.auction as u64, bid.price as u64)));
         put_out(&bids.filter(|(auction, _)| is_selected(*auction)), outcome);
     })
 }
@@ -106,7 +116,7 @@ impl Seller {
 
 pub(super) fn local_items(arguments: &Arguments) -> Result<Report> {
     query(arguments, |events, outcome| {
-        let local = events.flat_map(|event| match &*event {
+        let local = events.filter_map(|event| match event {
             Event::Person(person) if is_local(&person.state) => {
                 Some((person.id as u64, Local::Person(person.name.clone())))
             }
@@ -133,10 +143,10 @@ pub(super) fn local_items(arguments: &Arguments) -> Result<Report> {
 }
 
 /// The auctions that are sold in each batch.
-fn sold(arguments: &Arguments, events: &DStream<Arc<Event>>) -> DStream<(u64, Lot)> {
+fn sold(arguments: &Arguments, events: &DStream<Event>) -> DStream<(u64, Lot)> {
     let size = events::per_batch(arguments);
     events
-        .flat_map(|event| Offer::of(&event))
+        .filter_map(Offer::of)
         .update_state_by_key_at(move |time, _, offers, lot| {
             Lot::after(lot, &offers, events::end(size, number(time)))
         })
@@ -156,7 +166,7 @@ pub(super) fn category_averages(arguments: &Arguments) -> Result<Report> {
 
 pub(super) fn hot_item(arguments: &Arguments) -> Result<Report> {
     query(arguments, |events, outcome| {
-        let bids = events.flat_map(|event| bid(&event).map(|bid| (bid.auction as u64, 1u64)));
+        let bids = events.filter_map(|event| bid(event).map(|bid| (bid.auction as u64, 1u64)));
         let in_use = ReducedWindowOptions::default().filter(|(_, total)| *total > 0);
         let window = seconds(i64::from(WINDOW));
         let totals = bids.reduce_by_key_and_window_inverse_with(
@@ -201,8 +211,8 @@ pub(super) fn seller_averages(arguments: &Arguments) -> Result<Report> {
 pub(super) fn highest_bid(arguments: &Arguments) -> Result<Report> {
     query(arguments, |events, outcome| {
         let window = seconds(i64::from(WINDOW));
-        let bids = events.flat_map(|event| {
-            bid(&event).map(|bid| (bid.price as u64, bid.auction as u64, bid.bidder as u64))
+        let bids = events.filter_map(|event| {
+            bid(event).map(|bid| (bid.price as u64, bid.auction as u64, bid.bidder as u64))
         });
         let highest = bids.reduce_by_window(|a, b| a.max(b), window, window);
         put_out(&highest.map(|(price, auction, bidder)| ((auction, bidder), price)), outcome);
@@ -213,9 +223,9 @@ pub(super) fn new_sellers(arguments: &Arguments) -> Result<Report> {
     query(arguments, |events, outcome| {
         let window = seconds(i64::from(WINDOW));
         let persons =
-            events.flat_map(|event| person(&event).map(|person| (person.id as u64, person.name.clone())));
+            events.filter_map(|event| person(event).map(|person| (person.id as u64, person.name.clone())));
         let auctions = events
-            .flat_map(|event| auction(&event).map(|auction| (auction.seller as u64, auction.id as u64)));
+            .filter_map(|event| auction(event).map(|auction| (auction.seller as u64, auction.id as u64)));
         let found = persons.window_with(window, window).join(&auctions.window_with(window, window));
         let found = found.map(|(seller, (name, auction))| ((seller, auction), of_bytes(name.as_bytes())));
         put_out(&found, outcome);

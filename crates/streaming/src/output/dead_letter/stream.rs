@@ -153,7 +153,7 @@ impl<T: Data, E: Data + Rejection> DStream<Result<T, E>> {
             if letters > 0 {
                 let output = batch.identity.output.to_string();
                 let letters = DeadLettersInfo { batch_time: batch.time(), output, letters, records };
-                scope.bus().post(StreamingEvent::DeadLetters(letters));
+                scope.bus().post(|| StreamingEvent::DeadLetters(letters));
             }
         })
     }
