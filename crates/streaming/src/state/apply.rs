@@ -47,19 +47,19 @@ impl<K: Key, S: Wire> StateStore<K, S> {
         map.begin(time);
         let logged = self.logs_mapped().then(MappedRecords::default);
         let (pins, left) = (Arc::clone(self.pins()), Left::Records(records));
-        Applying { map, pins, time, rules, left, spots: Vec::new().into_iter(), logged }
+        Applying { map, pins, time, rules, left, mapped: Vec::new().into_iter(), logged }
     }
 }
 
-/// The mapped records of a batch, made one by one. The partition is locked for as long as this lives.
+/// The mapped records of a batch, made a chunk at a time. The partition is locked for as long as this lives.
 pub(crate) struct Applying<K: Key, V, S: Wire, M> {
     map: ArcMutexGuard<RawMutex, StateMap<K, S>>,
     pins: Arc<Pins>,
     time: Time,
     rules: Rules<K, V, S, M>,
     left: Left<K, V>,
-    /// Those of the records of the present chunk that are left.
-    spots: std::vec::IntoIter<Spot>,
+    /// Those that have been made and not been taken.
+    mapped: std::vec::IntoIter<M>,
     /// The mapped records so far, where they are logged.
     logged: Option<MappedRecords>,
 }
@@ -72,48 +72,40 @@ enum Left<K, V> {
 }
 
 impl<K: Key, V, S: Wire, M: Wire> Applying<K, V, S, M> {
-    fn map(&mut self, spot: Spot, key: &K, value: V) -> Option<M> {
-        let spot = self.fetch(spot, key);
-        let mut state = State::of(self.map.get_at(spot));
-        let mapped = (self.rules.function)(self.time, key, Some(value), &mut state);
-        match state.into_change() {
-            Change::Updated(state) => self.map.put_at(spot, key, state, self.time),
-            Change::Removed => self.map.remove(key),
-            // Being read keeps a key from timing out.
-            Change::None if self.rules.timeout.is_some() => self.map.touch_at(spot, key, self.time),
-            Change::None => {}
+    /// Applies the next records. Their keys are looked up together, so that the waits for memory overlap. False when
+    /// there are no more.
+    fn map_chunk(&mut self) -> bool {
+        let Left::Records(records) = &mut self.left else { return false };
+        let map = &mut *self.map;
+        let spots: Vec<Spot> = records.chunk().iter().map(|(key, _)| map.find(key)).collect();
+        let (looked, any) = (map.moves(), !spots.is_empty());
+        let mut mapped = Vec::with_capacity(spots.len());
+        for (spot, (key, value)) in spots.into_iter().zip(records) {
+            let spot = if map.moves() == looked { spot } else { map.still(spot, &key) };
+            let spot = if map.may_be_on_disk(spot) { fetched(map, spot, &key) } else { spot };
+            let mut state = State::of(map.get_at(spot));
+            mapped.extend((self.rules.function)(self.time, &key, Some(value), &mut state));
+            match state.into_change() {
+                Change::Updated(state) => map.put_at(spot, &key, state, self.time),
+                Change::Removed => map.remove(&key),
+                // Being read keeps a key from timing out.
+                Change::None if self.rules.timeout.is_some() => map.touch_at(spot, &key, self.time),
+                Change::None => {}
+            }
         }
-        mapped
-    }
-
-    /// The next record, and where its key may be. The keys of a chunk are looked up together, so that the waits for
-    /// memory overlap.
-    fn next_record(&mut self) -> Option<(Spot, (K, V))> {
-        let Left::Records(records) = &mut self.left else { return None };
-        if self.spots.as_slice().is_empty() {
-            let found: Vec<Spot> = records.chunk().iter().map(|(key, _)| self.map.find(key)).collect();
-            self.spots = found.into_iter();
-        }
-        Some((self.spots.next()?, records.next()?))
+        self.log(&mapped);
+        self.mapped = mapped.into_iter();
+        any
     }
 
     fn map_idle(&mut self, key: &K) -> Option<M> {
-        let spot = self.fetch(self.map.find(key), key);
+        let spot = self.map.find(key);
+        let spot = fetched(&mut self.map, spot, key);
         let mut state = State::of_idle(self.map.get_at(spot)?);
         let mapped = (self.rules.function)(self.time, key, None, &mut state);
         drop(state);
         self.map.remove(key);
         mapped
-    }
-
-    /// Where the key is now, in memory.
-    #[inline]
-    fn fetch(&mut self, spot: Spot, key: &K) -> Spot {
-        let spot = self.map.still(spot, key);
-        match self.map.fetch(spot, key) {
-            Ok(spot) => spot,
-            Err(error) => panic!("a state cannot be read: {error}"),
-        }
     }
 
     /// The keys that time out.
@@ -135,41 +127,49 @@ impl<K: Key, V, S: Wire, M: Wire> Applying<K, V, S, M> {
         self.left = Left::Nothing;
     }
 
-    fn log(&mut self, mapped: &M) {
+    fn log(&mut self, mapped: &[M]) {
         let Some(logged) = &mut self.logged else { return };
-        if let Err(error) = logged.push(mapped) {
+        if let Err(error) = mapped.iter().try_for_each(|mapped| logged.push(mapped)) {
             panic!("a mapped record of the batch at {} cannot be logged: {error}", self.time);
         }
+    }
+}
+
+/// Where the key is now, in memory.
+fn fetched<K: Key, S: Wire>(map: &mut StateMap<K, S>, spot: Spot, key: &K) -> Spot {
+    match map.fetch(spot, key) {
+        Ok(spot) => spot,
+        Err(error) => panic!("a state cannot be read: {error}"),
     }
 }
 
 impl<K: Key, V, S: Wire, M: Wire> Iterator for Applying<K, V, S, M> {
     type Item = M;
 
+    #[inline]
     fn next(&mut self) -> Option<M> {
         loop {
-            let mapped = match &mut self.left {
+            if let Some(mapped) = self.mapped.next() {
+                return Some(mapped);
+            }
+            match &mut self.left {
                 Left::Records(_) => {
-                    if let Some((spot, (key, value))) = self.next_record() {
-                        self.map(spot, &key, value)
-                    } else {
+                    if !self.map_chunk() {
                         self.left = Left::Idle(self.idle().into_iter());
-                        None
                     }
                 }
                 Left::Idle(keys) => {
                     if let Some(key) = keys.next() {
-                        self.map_idle(&key)
+                        let mapped = self.map_idle(&key);
+                        self.log(mapped.as_slice());
+                        if mapped.is_some() {
+                            return mapped;
+                        }
                     } else {
                         self.end();
-                        None
                     }
                 }
                 Left::Nothing => return None,
-            };
-            if let Some(mapped) = mapped {
-                self.log(&mapped);
-                return Some(mapped);
             }
         }
     }

@@ -39,27 +39,39 @@ impl Spot {
 }
 
 /// Keys with their states.
-pub(super) struct Entries<K, S>(HashTable<Entry<K, S>>);
+pub(super) struct Entries<K, S> {
+    table: HashTable<Entry<K, S>>,
+    /// How often keys have come or gone, after which those that stay may be elsewhere.
+    moves: u64,
+}
 
 impl<K: Hash + Eq, S> Entries<K, S> {
     pub(super) fn new() -> Self {
-        Self(HashTable::new())
+        Self { table: HashTable::new(), moves: 0 }
     }
 
     pub(super) fn reserve(&mut self, keys: usize) {
-        self.0.reserve(keys, rehash);
+        self.moves += 1;
+        self.table.reserve(keys, rehash);
     }
 
     pub(super) fn len(&self) -> usize {
-        self.0.len()
+        self.table.len()
     }
 
     pub(super) fn iter(&self) -> hash_table::Iter<'_, Entry<K, S>> {
-        self.0.iter()
+        self.table.iter()
     }
 
     pub(super) fn retain(&mut self, keep: impl FnMut(&mut Entry<K, S>) -> bool) {
-        self.0.retain(keep);
+        self.moves += 1;
+        self.table.retain(keep);
+    }
+
+    /// How often keys have come or gone: as long as it stays the same, spots hold.
+    #[inline]
+    pub(super) fn moves(&self) -> u64 {
+        self.moves
     }
 
     /// Looks where a key is.
@@ -70,7 +82,7 @@ impl<K: Hash + Eq, S> Entries<K, S> {
 
     #[inline]
     fn find_by(&self, hash: u64, key: &K) -> Spot {
-        Spot { hash, bucket: self.0.find_bucket_index(hash, |entry| entry.key == *key) }
+        Spot { hash, bucket: self.table.find_bucket_index(hash, |entry| entry.key == *key) }
     }
 
     /// Where a key is that was, or was not, at a spot before.
@@ -84,12 +96,12 @@ impl<K: Hash + Eq, S> Entries<K, S> {
 
     #[inline]
     pub(super) fn at(&self, spot: Spot) -> Option<&Entry<K, S>> {
-        self.0.get_bucket(spot.bucket?)
+        self.table.get_bucket(spot.bucket?)
     }
 
     #[inline]
     pub(super) fn at_mut(&mut self, spot: Spot) -> Option<&mut Entry<K, S>> {
-        self.0.get_bucket_mut(spot.bucket?)
+        self.table.get_bucket_mut(spot.bucket?)
     }
 
     /// The entry of a key.
@@ -104,14 +116,16 @@ impl<K: Hash + Eq, S> Entries<K, S> {
 
     /// Adds a key that is not there and is looked for at the spot. Returns where it is now.
     pub(super) fn insert(&mut self, spot: Spot, entry: Entry<K, S>) -> Spot {
-        let bucket = self.0.insert_unique(spot.hash, entry, rehash).bucket_index();
+        self.moves += 1;
+        let bucket = self.table.insert_unique(spot.hash, entry, rehash).bucket_index();
         Spot { bucket: Some(bucket), ..spot }
     }
 
     /// Takes a key out; its spot is free then.
     pub(super) fn remove(&mut self, key: &K) -> Option<(Spot, Entry<K, S>)> {
+        self.moves += 1;
         let hash = key_hash(key);
-        let found = self.0.find_entry(hash, |entry| entry.key == *key).ok()?;
+        let found = self.table.find_entry(hash, |entry| entry.key == *key).ok()?;
         Some((Spot::free(hash), found.remove().0))
     }
 }

@@ -184,6 +184,12 @@ impl<K: Hash + Eq + Clone, S: Clone> StateMap<K, S> {
         self.table.find(key)
     }
 
+    /// How often keys have come or gone: as long as it stays the same, spots hold.
+    #[inline]
+    pub(super) fn moves(&self) -> u64 {
+        self.table.moves()
+    }
+
     /// Where the key is now, of which it was looked before.
     #[inline]
     pub(super) fn still(&self, spot: Spot, key: &K) -> Spot {
@@ -200,38 +206,40 @@ impl<K: Hash + Eq + Clone, S: Clone> StateMap<K, S> {
     #[inline]
     pub(super) fn put_at(&mut self, spot: Spot, key: &K, state: S, time: Time) {
         let attempt = self.attempt;
-        let changes = self.undo.back_mut().map(|undo| &mut undo.changes);
         let Some(entry) = self.table.at_mut(spot) else { return self.put_new(spot, key, state, time) };
         let state = std::mem::replace(&mut entry.state, state);
         let used = std::mem::replace(&mut entry.used, time);
-        if std::mem::replace(&mut entry.logged_in, attempt) != attempt
-            && let Some(changes) = changes
-        {
-            let old = Old::State { state, used, listed: entry.listed };
-            changes.push(Changed { key: key.clone(), spot, old });
+        if std::mem::replace(&mut entry.logged_in, attempt) != attempt {
+            let listed = entry.listed;
+            self.write_down(spot, key, Old::State { state, used, listed });
         }
     }
 
+    /// What was there before the batch, once for each key. Apart from `put_at`, which most records of a batch need alone.
+    #[inline(never)]
+    fn write_down(&mut self, spot: Spot, key: &K, old: Old<S>) {
+        if let Some(undo) = self.undo.back_mut() {
+            undo.changes.push(Changed { key: key.clone(), spot, old });
+        }
+    }
+
+    #[inline(never)]
     fn put_new(&mut self, spot: Spot, key: &K, state: S, time: Time) {
         let entry = Entry { key: key.clone(), state, used: time, listed: time, logged_in: self.attempt };
         let spot = self.table.insert(spot, entry);
         if let Some(idle) = &mut self.idle {
             idle.entry(time).or_default().push(key.clone());
         }
-        if let Some(undo) = self.undo.back_mut() {
-            undo.changes.push(Changed { key: key.clone(), spot, old: Old::Nothing });
-        }
+        self.write_down(spot, key, Old::Nothing);
     }
 
     /// Says that the state of `key`, which is at the spot, was used at `time`, which is the time of the batch.
     pub(super) fn touch_at(&mut self, spot: Spot, key: &K, time: Time) {
         let Some(entry) = self.table.at_mut(spot) else { return };
         let used = std::mem::replace(&mut entry.used, time);
-        if used != time
-            && let Some(undo) = self.undo.back_mut()
-        {
-            let old = Old::Use { used, listed: entry.listed };
-            undo.changes.push(Changed { key: key.clone(), spot, old });
+        if used != time {
+            let listed = entry.listed;
+            self.write_down(spot, key, Old::Use { used, listed });
         }
     }
 
@@ -370,9 +378,15 @@ impl<K: Key, S: Wire> StateMap<K, S> {
         self.backing = Some(backing);
     }
 
+    /// Whether the state of the key at a spot may have to be brought from disk.
+    #[inline]
+    pub(super) fn may_be_on_disk(&self, spot: Spot) -> bool {
+        self.backing.is_some() && !spot.is_filled()
+    }
+
     /// Puts the state of a key that is not in the table there, if it has one on disk. Returns where it is.
     pub(super) fn fetch(&mut self, spot: Spot, key: &K) -> Result<Spot, StateError> {
-        if !spot.is_filled()
+        if self.may_be_on_disk(spot)
             && let Some(backing) = &mut self.backing
             && let Some((state, used)) = backing.get(key)?
         {
