@@ -102,6 +102,8 @@ fn evened<T: Clone>(records: &[Vec<T>]) -> Vec<Vec<T>> {
 /// The places of the keys of one partition, counted through all chunks.
 pub(super) struct Index<K, S> {
     pub(super) places: KeyPlaces,
+    /// How many values the last step brought: the next one is expected to bring as many.
+    pub(super) values: usize,
     /// The records whose index it is. Holding them, if weakly, no other ones can come to be in their place.
     of: Weak<Vec<Vec<(K, S)>>>,
     memory: Reservation,
@@ -124,6 +126,6 @@ impl<K: Key, S> Index<K, S> {
             }
             places.insert(hash, place);
         }
-        Some(Self { places, of: Weak::new(), memory })
+        Some(Self { places, values: 0, of: Weak::new(), memory })
     }
 }

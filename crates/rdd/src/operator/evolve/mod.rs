@@ -165,8 +165,11 @@ impl<K: Key, S: Wire, V: Wire> Step<'_, K, S, V> {
         index: &mut Index<K, S>,
         memory: &mut Reservation,
     ) -> Result<Option<Touched<K, V>>, TaskError> {
-        let mut touched = Touched::new(before.iter().map(Vec::len).sum());
         let records = memory.bytes();
+        let mut touched = Touched::new(before.iter().map(Vec::len).sum(), index.values);
+        if !reserve(memory, records + touched.bytes()) {
+            return Ok(None);
+        }
         for change in self.changes {
             let mut input = change.chunks(self.partition, self.task)?;
             while let Borrowed::Slice(pairs) = input.next_borrowed()? {
@@ -189,6 +192,7 @@ impl<K: Key, S: Wire, V: Wire> Step<'_, K, S, V> {
                 return Ok(None);
             }
         }
+        index.values = touched.len();
         Ok(Some(touched))
     }
 

@@ -22,8 +22,15 @@ pub(super) struct Touched<K, V> {
 }
 
 impl<K: Key, V> Touched<K, V> {
-    pub(super) fn new(before: usize) -> Self {
-        Self { before, fresh: Vec::new(), places: Vec::new(), values: Vec::new() }
+    /// No values yet, with room for as many as are `expected`.
+    pub(super) fn new(before: usize, expected: usize) -> Self {
+        let (places, values) = (Vec::with_capacity(expected), Vec::with_capacity(expected));
+        Self { before, fresh: Vec::new(), places, values }
+    }
+
+    /// How many values there are.
+    pub(super) fn len(&self) -> usize {
+        self.values.len()
     }
 
     #[inline]
