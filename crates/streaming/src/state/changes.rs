@@ -32,7 +32,12 @@ const PUT_NEW: u8 = 1;
 const TOUCH: u8 = 2;
 const REMOVE: u8 = 3;
 
-impl KeyChange<'_> {
+impl<'a> KeyChange<'a> {
+    pub(super) fn key(&self) -> &'a [u8] {
+        let (Self::Put { key, .. } | Self::Touch { key } | Self::Remove { key }) = self;
+        key
+    }
+
     pub(super) fn encode(&self, into: &mut Vec<u8>) {
         let (tag, key) = match self {
             Self::Put { key, new: false, .. } => (PUT, key),
@@ -167,6 +172,11 @@ impl<'a> LoggedPart<'a> {
         KeyChanges { input: Input::new(self.keys) }
     }
 
+    /// The change at a [position](KeyChanges::position), if one is there.
+    pub(super) fn change_at(&self, position: usize) -> Option<KeyChange<'a>> {
+        KeyChanges { input: Input::new(self.keys.get(position..)?) }.change().ok()
+    }
+
     /// The mapped records, each as bytes, where they were logged.
     pub(super) fn mapped(&self) -> Option<Slices<'a>> {
         self.mapped.map(|bytes| Slices { input: Input::new(bytes) })
@@ -179,6 +189,12 @@ pub(super) struct KeyChanges<'a> {
 }
 
 impl<'a> KeyChanges<'a> {
+    /// Where the next change is in its part.
+    pub(super) fn position(&self) -> usize {
+        self.input.position()
+    }
+
+    #[inline]
     fn change(&mut self) -> Result<KeyChange<'a>, CutShort> {
         let tag = self.input.byte()?;
         let key = self.input.bytes()?;

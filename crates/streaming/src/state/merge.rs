@@ -4,8 +4,6 @@
 //! Only bytes are compared and copied, unless keys have moved to other partitions or types have changed since: then what
 //! was stored before is read and written anew. Memory is taken for the changes, not for the states.
 
-use std::collections::HashMap;
-
 use dstreams_rdd::{Key, Partitioner, Wire, key_hash};
 use dstreams_wal::Location;
 
@@ -14,20 +12,11 @@ use super::{
     changes::{BatchChanges, KeyChange, PartitionChanges, encode_batch},
     codec::{decode, encode},
     error::StateError,
+    fold::{Folded, Since},
     snapshot::{self, PartWriter, Written},
     store::Kept,
 };
 use crate::time::Time;
-
-/// What has become of a key since the snapshot before.
-enum Since<'a> {
-    Put { state: &'a [u8], used: Time },
-    Touched { used: Time },
-    Removed,
-}
-
-/// By partition and key.
-type Folded<'a> = Vec<HashMap<&'a [u8], Since<'a>, foldhash::fast::RandomState>>;
 
 /// Writes keys and states the way this program does.
 pub(super) struct Rewriter<'a, K> {
@@ -97,9 +86,10 @@ impl<K: Key> Rewriter<'_, K> {
         base: Option<&Location>,
         changes: &[(Time, Vec<u8>)],
     ) -> Result<Written, StateError> {
-        let mut folded = fold(self.kept.schema.partitions, changes)?;
+        let partitions = self.kept.schema.partitions;
+        let mut folded = Folded::new(partitions, changes)?;
         snapshot::create(dir)?;
-        let mut writers = (0..folded.len())
+        let mut writers = (0..partitions)
             .map(|partition| PartWriter::create(dir, &self.kept.header(time, partition)))
             .collect::<Result<Vec<_>, _>>()?;
         if let Some(base) = base {
@@ -113,7 +103,7 @@ impl<K: Key> Rewriter<'_, K> {
                 };
                 let writer = &mut writers[partition];
                 // What has been looked up is there no more, so that what is left at the end is new.
-                match folded[partition].remove(key) {
+                match folded.take(partition, key) {
                     None => writer.put(key, state, entry.used),
                     Some(Since::Touched { used }) => writer.put(key, state, used),
                     Some(Since::Put { state, used }) => writer.put(key, state, used),
@@ -122,40 +112,15 @@ impl<K: Key> Rewriter<'_, K> {
             })?;
         }
         let mut written = Written::default();
-        for (changed, mut writer) in folded.into_iter().zip(writers) {
-            for (key, since) in changed {
-                if let Since::Put { state, used } = since {
-                    writer.put(key, state, used)?;
-                }
-            }
+        for (partition, mut writer) in writers.into_iter().enumerate() {
+            folded.drain(partition, |key, since| match since {
+                Since::Put { state, used } => writer.put(key, state, used),
+                Since::Touched { .. } | Since::Removed => Ok(()),
+            })?;
             let part = writer.finish()?;
             written.keys += part.keys;
             written.bytes += part.bytes;
         }
         Ok(written)
     }
-}
-
-/// What all batches together have done to each key.
-fn fold(partitions: usize, changes: &[(Time, Vec<u8>)]) -> Result<Folded<'_>, StateError> {
-    let mut folded: Folded<'_> = (0..partitions).map(|_| HashMap::default()).collect();
-    for (time, bytes) in changes.iter().filter(|(_, bytes)| !bytes.is_empty()) {
-        for part in BatchChanges::decode(bytes)?.parts {
-            let Some(keys) = folded.get_mut(part.partition) else {
-                return Err(StateError::DamagedChanges { offset: 0, problem: "there is no such partition" });
-            };
-            for change in part.keys() {
-                let (key, since) = match change? {
-                    KeyChange::Put { key, state, .. } => (key, Since::Put { state, used: *time }),
-                    KeyChange::Remove { key } => (key, Since::Removed),
-                    KeyChange::Touch { key } => match keys.get(key) {
-                        Some(Since::Put { state, .. }) => (key, Since::Put { state, used: *time }),
-                        _ => (key, Since::Touched { used: *time }),
-                    },
-                };
-                keys.insert(key, since);
-            }
-        }
-    }
-    Ok(folded)
 }

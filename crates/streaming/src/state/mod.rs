@@ -13,6 +13,7 @@ mod durable;
 mod durable_suite;
 mod entries;
 pub(crate) mod error;
+mod fold;
 mod map;
 #[cfg(test)]
 mod map_against_a_model;
