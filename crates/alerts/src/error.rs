@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //! What can go wrong with alerts: their configuration, or a notice that could not be sent.
 
+use dstreams_https::is_about_a_certificate;
+
 /// The error of a third party.
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
@@ -51,23 +53,4 @@ impl AlertError {
             Self::NotSent { to, cause }
         }
     }
-}
-
-/// Whether the certificate of the other side was refused.
-fn is_about_a_certificate(error: &(dyn std::error::Error + 'static)) -> bool {
-    let mut next = Some(error);
-    while let Some(error) = next {
-        if matches!(error.downcast_ref(), Some(rustls::Error::InvalidCertificate(_))) {
-            return true;
-        }
-        // What an I/O error holds is not its source, but itself.
-        next = match error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref) {
-            Some(held) => Some(held),
-            None => match error.downcast_ref() {
-                Some(ureq::Error::Io(held)) => Some(held),
-                _ => error.source(),
-            },
-        };
-    }
-    false
 }

@@ -6,7 +6,7 @@
 use std::{net::TcpListener, time::Duration};
 
 use dstreams_metrics::{Family, Kind, Number, Registry, Sample, Settings, Sink, Snapshot, Value};
-use dstreams_test_servers::OtlpReceiver;
+use dstreams_test_servers::{OtlpReceiver, SchemaRegistryServer, TlsFront};
 use serde_json::Value as Json;
 
 /// The sink that `options` describe.
@@ -88,6 +88,17 @@ fn a_collector_that_refuses_or_is_away_is_an_error() {
     let mut sink = sink(&[("endpoint", &away)]).unwrap();
     assert_eq!(sink.name(), format!("OTLP at {free}"));
     assert!(sink.report(&snapshot().metrics, 0).is_err());
+}
+
+#[test]
+fn a_collector_whose_certificate_is_not_trusted_is_an_error_with_advice() {
+    // Whatever is behind it is not reached.
+    let server = SchemaRegistryServer::start().unwrap();
+    let Some(front) = TlsFront::start_or_skip("OpenTelemetry over TLS", &server.url()) else { return };
+    let mut sink = sink(&[("endpoint", &front.url())]).unwrap();
+    let error = sink.report(&snapshot().metrics, 0).unwrap_err().to_string();
+    assert!(error.contains("UnknownIssuer") && error.contains("SSL_CERT_FILE"), "{error}");
+    assert_eq!(server.requests(), 0);
 }
 
 #[test]

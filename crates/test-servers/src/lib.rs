@@ -26,4 +26,4 @@ pub use postgres::Postgres;
 pub use s3::S3;
 pub use schema_registry::SchemaRegistryServer;
 pub use start::{StartError, or_skip};
-pub use tls::{Authority, TlsReceivers};
+pub use tls::{Authority, TlsFront, TlsReceivers};

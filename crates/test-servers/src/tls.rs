@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-//! Receivers behind TLS: of HTTPS, and of mail with STARTTLS and with TLS from the start; and who vouches for them.
+//! Receivers behind TLS: of HTTPS, and of mail with STARTTLS and with TLS from the start; TLS in front of other servers; and who vouches.
+
+mod front;
 
 use std::{
     fs,
@@ -8,6 +10,7 @@ use std::{
     process::{Child, ChildStdout, Command, Stdio},
 };
 
+pub use front::TlsFront;
 use tempfile::TempDir;
 
 use crate::{

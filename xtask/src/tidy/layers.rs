@@ -12,14 +12,16 @@ enum May {
     AllBut(&'static [&'static str]),
 }
 
-/// The layers: cli ► facade ► web ► monitor ► { metrics, streaming }, and facade ► connectors ► streaming ► { rdd, wal }.
+/// The layers: cli ► facade ► web ► monitor ► { metrics, streaming }, and facade ► connectors ► streaming ► { rdd, wal };
+/// connectors and metrics ► https.
 /// A crate without a row is a connector.
 const LAYERS: &[(&str, May)] = &[
     ("dstreams-rdd", May::Only(&[])),
     ("dstreams-wal", May::Only(&[])),
     ("dstreams-streaming", May::Only(&["dstreams-rdd", "dstreams-wal"])),
     ("dstreams-logging", May::Only(&["dstreams-streaming"])),
-    ("dstreams-metrics", May::Only(&["dstreams-test-servers"])),
+    ("dstreams-https", May::Only(&["dstreams-test-servers"])),
+    ("dstreams-metrics", May::Only(&["dstreams-https", "dstreams-test-servers"])),
     ("dstreams-monitor", May::Only(&["dstreams-metrics", "dstreams-streaming", "dstreams-rdd"])),
     (
         "dstreams-web",
@@ -39,8 +41,13 @@ const LAYERS: &[(&str, May)] = &[
     ("xtask", May::Only(&["dstreams", "dstreams-test-servers"])),
 ];
 
-const CONNECTOR: May =
-    May::Only(&["dstreams-streaming", "dstreams-rdd", "dstreams-wal", "dstreams-test-servers"]);
+const CONNECTOR: May = May::Only(&[
+    "dstreams-streaming",
+    "dstreams-rdd",
+    "dstreams-wal",
+    "dstreams-https",
+    "dstreams-test-servers",
+]);
 
 /// Outside crates, by the start of their name, that only these crates of ours may use.
 const CONFINED: &[(&str, &[&str])] = &[
@@ -50,6 +57,7 @@ const CONFINED: &[(&str, &[&str])] = &[
     ("ballista", &["dstreams-cluster"]),
     // The benchmarks have a loop over it to compare with.
     ("rdkafka", &["dstreams-kafka", "dstreams-bench"]),
+    ("rustls", &["dstreams-https"]),
     ("rusqlite", &["dstreams-sqlite"]),
     ("postgres", &["dstreams-postgres"]),
     ("tokio-postgres", &["dstreams-postgres"]),
@@ -147,6 +155,8 @@ mod tests {
             ("dstreams-wal", &[]),
             ("dstreams-streaming", &["dstreams-rdd", "dstreams-wal"]),
             ("dstreams-kafka", &["dstreams-streaming", "dstreams-rdd", "rdkafka"]),
+            ("dstreams-formats", &["dstreams-streaming", "dstreams-https"]),
+            ("dstreams-https", &["rustls-native-certs"]),
             ("dstreams", &["dstreams-rdd", "dstreams-streaming", "dstreams-kafka"]),
             ("dstreams-cli", &["dstreams", "clap"]),
             ("xtask", &["dstreams"]),

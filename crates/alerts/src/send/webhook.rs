@@ -1,14 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //! `Webhook`: alerts as JSON, posted to an address.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
-use rustls::crypto::ring;
 use serde::Serialize;
-use ureq::{
-    Agent,
-    tls::{Certificate, RootCerts, TlsConfig, TlsProvider},
-};
+use ureq::Agent;
 
 use super::Channel;
 use crate::{error::AlertError, notice::Notice};
@@ -34,33 +30,13 @@ impl Webhook {
     /// A webhook at `url`, which begins with `http://` or `https://`.
     pub fn new(url: &str) -> Result<Self, AlertError> {
         let config = Agent::config_builder().timeout_global(Some(TIMEOUT));
-        let agent = if url.starts_with("https://") {
-            config.tls_config(tls()).build()
-        } else if url.starts_with("http://") {
-            config.build()
-        } else {
-            return Err(AlertError::Setting {
-                key: "dstreams.alerts.webhook",
-                value: url.to_owned(),
-                problem: "it must begin with http:// or https://".to_owned(),
-            });
-        };
-        Ok(Self { url: url.to_owned(), agent: agent.into() })
+        let agent = dstreams_https::agent(url, config).map_err(|error| AlertError::Setting {
+            key: "dstreams.alerts.webhook",
+            value: url.to_owned(),
+            problem: error.to_string(),
+        })?;
+        Ok(Self { url: url.to_owned(), agent })
     }
-}
-
-/// What the system trusts.
-fn tls() -> TlsConfig {
-    let found = rustls_native_certs::load_native_certs();
-    for error in found.errors {
-        tracing::warn!(%error, "a certificate of the system is not used");
-    }
-    let roots: Vec<_> = found.certs.iter().map(|found| Certificate::from_der(found).to_owned()).collect();
-    TlsConfig::builder()
-        .provider(TlsProvider::Rustls)
-        .root_certs(RootCerts::new_with_certs(&roots))
-        .unversioned_rustls_crypto_provider(Arc::new(ring::default_provider()))
-        .build()
 }
 
 impl Channel for Webhook {

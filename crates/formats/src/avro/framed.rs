@@ -7,7 +7,7 @@ use apache_avro::Schema;
 use dstreams_streaming::Data;
 use serde::{Serialize, de::DeserializeOwned};
 
-use super::{RegistryError, SchemaError, SchemaRegistry, parse, read, write};
+use super::{SchemaError, SchemaRegistry, parse, read, write};
 use crate::{DecodeError, EncodeError, Encoding, Format, wire};
 
 /// Values of `T` that say with which schema they were written. See [`registry_avro()`].
@@ -64,10 +64,12 @@ impl<T: Data + DeserializeOwned> Format for RegistryAvro<T> {
 
     fn decode(&self, bytes: &[u8]) -> Result<T, DecodeError> {
         let (id, value) = wire::split(bytes)?;
-        let written = self.registry.schema(id).map_err(|error| match error {
-            // Only the registry itself can say that there is no such schema.
-            RegistryError::Unavailable { .. } => DecodeError::unavailable(error),
-            other => DecodeError::record(other),
+        let written = self.registry.schema(id).map_err(|error| {
+            if error.is_of_the_connection() {
+                DecodeError::unavailable(error)
+            } else {
+                DecodeError::record(error)
+            }
         })?;
         read(value, &written, self.wanted.as_deref())
     }
@@ -90,9 +92,12 @@ impl<T> fmt::Debug for RegistryAvroEncoding<T> {
 
 impl<T: Serialize> Encoding<T> for RegistryAvroEncoding<T> {
     fn encode(&self, value: &T, out: &mut Vec<u8>) -> Result<(), EncodeError> {
-        let id = self.registry.register(&self.subject, &self.text).map_err(|error| match error {
-            RegistryError::Unavailable { .. } => EncodeError::Unavailable(error.into()),
-            other => EncodeError::value(other),
+        let id = self.registry.register(&self.subject, &self.text).map_err(|error| {
+            if error.is_of_the_connection() {
+                EncodeError::Unavailable(error.into())
+            } else {
+                EncodeError::value(error)
+            }
         })?;
         wire::begin(id, out);
         write(value, &self.schema, out)

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-//! `SchemaRegistry`: asks a registry of schemas over HTTP, once for each schema.
+//! `SchemaRegistry`: asks a registry of schemas over HTTP or HTTPS, once for each schema.
 
 use std::{collections::HashMap, fmt, sync::Arc, time::Duration};
 
 use apache_avro::Schema;
+use dstreams_https::AddressError;
 use parking_lot::Mutex;
 use serde::Deserialize;
 
@@ -17,7 +18,9 @@ const JSON: &str = "application/vnd.schemaregistry.v1+json";
 
 /// A registry of schemas with the interface of the one by Confluent, which others have too. Clones share what they know.
 ///
-/// Only `http` is spoken; put a proxy in between where the network is not trusted.
+/// With `https://` its certificate must be signed by an authority that the system trusts. Where it is signed by one of your
+/// own, set the environment variable `SSL_CERT_FILE` to a file in PEM format with the certificates of all authorities to
+/// trust, or `SSL_CERT_DIR` to directories of such files: they are used in place of those of the system.
 #[derive(Clone)]
 pub struct SchemaRegistry {
     shared: Arc<Shared>,
@@ -26,7 +29,7 @@ pub struct SchemaRegistry {
 struct Shared {
     url: String,
     headers: Vec<(String, String)>,
-    agent: ureq::Agent,
+    agent: Result<ureq::Agent, AddressError>,
     schemas: Mutex<HashMap<u32, Arc<Schema>>>,
     /// Numbers by subject and text.
     registered: Mutex<HashMap<(String, String), u32>>,
@@ -36,6 +39,14 @@ struct Shared {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum RegistryError {
+    /// The program was given a URL that is none.
+    #[error("the schema registry cannot be at `{url}`: {problem}")]
+    Address {
+        /// What it was given.
+        url: String,
+        /// What is wrong.
+        problem: AddressError,
+    },
     /// It cannot be reached, or cannot answer now.
     #[error("the schema registry {url} does not answer: {problem}")]
     Unavailable {
@@ -71,26 +82,35 @@ struct IdAnswer {
     id: u32,
 }
 
+impl RegistryError {
+    /// Whether the record may be good: only the registry itself can say that there is no such schema.
+    pub(super) fn is_of_the_connection(&self) -> bool {
+        matches!(self, Self::Address { .. } | Self::Unavailable { .. })
+    }
+}
+
 impl SchemaRegistry {
-    /// The registry at a URL such as `http://registry:8081`. Nothing is asked before the first record.
+    /// The registry at a URL such as `http://registry:8081` or `https://registry.example.org`. Nothing is asked before the
+    /// first record; one that finds no URL with `http://` or `https://` here fails its task.
     pub fn new(url: impl Into<String>) -> Self {
         Self::with(&url.into(), Vec::new())
     }
 
     fn with(url: &str, headers: Vec<(String, String)>) -> Self {
         let config = ureq::Agent::config_builder();
-        let config = config.timeout_global(Some(ANSWERED_WITHIN)).http_status_as_error(false).build();
+        let config = config.timeout_global(Some(ANSWERED_WITHIN)).http_status_as_error(false);
         let shared = Shared {
             url: url.trim_end_matches('/').to_owned(),
             headers,
-            agent: config.into(),
+            agent: dstreams_https::agent(url, config),
             schemas: Mutex::default(),
             registered: Mutex::default(),
         };
         Self { shared: Arc::new(shared) }
     }
 
-    /// Sends a header with each request, such as `Authorization`. Its value is never shown.
+    /// Sends a header with each request, such as `Authorization`. Its value is never shown. Give a password to addresses with
+    /// `https://` only: others can read it on the way.
     #[must_use]
     pub fn header(self, name: impl Into<String>, value: impl Into<String>) -> Self {
         let mut headers = self.shared.headers.clone();
@@ -144,6 +164,9 @@ impl SchemaRegistry {
         body: Option<String>,
     ) -> Result<A, RegistryError> {
         let Shared { url, headers, agent, .. } = &*self.shared;
+        let agent = agent
+            .as_ref()
+            .map_err(|problem| RegistryError::Address { url: url.clone(), problem: *problem })?;
         let unavailable = |error: &dyn fmt::Display| RegistryError::Unavailable {
             url: url.clone(),
             problem: error.to_string(),
@@ -159,7 +182,10 @@ impl SchemaRegistry {
                 headers.iter().fold(request, |request, (name, value)| request.header(name, value)).send(body)
             }
         };
-        let mut response = response.map_err(|error| unavailable(&error))?;
+        let mut response = response.map_err(|error| match dstreams_https::advice(url, &error) {
+            Some(advice) => unavailable(&format_args!("{error}: {advice}")),
+            None => unavailable(&error),
+        })?;
         let status = response.status().as_u16();
         let text = response.body_mut().read_to_string().map_err(|error| unavailable(&error))?;
         match status {

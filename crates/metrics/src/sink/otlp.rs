@@ -3,16 +3,14 @@
 
 mod encode;
 
-use std::{collections::BTreeMap, io, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, io, time::Duration};
 
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceResponse;
 use prost::Message as _;
 use regex_lite::Regex;
-use rustls::crypto::ring;
 use ureq::{
     Agent,
     http::{HeaderName, HeaderValue},
-    tls::{Certificate, RootCerts, TlsConfig, TlsProvider},
 };
 
 use self::encode::request;
@@ -57,7 +55,7 @@ impl Otlp {
         // As with the environment variables of OpenTelemetry: what has a path is taken as it is.
         let url = if path.is_empty() { format!("{scheme}://{host}{PATH}") } else { endpoint.to_owned() };
         let config = Agent::config_builder().timeout_global(Some(PATIENCE)).http_status_as_error(false);
-        let agent = if scheme == "https" { config.tls_config(tls()) } else { config }.build().into();
+        let agent = dstreams_https::agent(&url, config).map_err(|_| problem())?;
         Ok(Self {
             url,
             host: host.rsplit('@').next().unwrap_or(host).to_owned(),
@@ -84,20 +82,6 @@ fn headers(options: &Options<'_>) -> Result<Vec<(HeaderName, HeaderValue)>> {
         .ok_or_else(|| options.bad("headers", "expected name=value, separated by commas".to_owned()))
 }
 
-/// What the system trusts, or the file that `SSL_CERT_FILE` names.
-fn tls() -> TlsConfig {
-    let found = rustls_native_certs::load_native_certs();
-    for error in found.errors {
-        tracing::warn!(%error, "a certificate of the system is not used");
-    }
-    let roots: Vec<_> = found.certs.iter().map(|found| Certificate::from_der(found).to_owned()).collect();
-    TlsConfig::builder()
-        .provider(TlsProvider::Rustls)
-        .root_certs(RootCerts::new_with_certs(&roots))
-        .unversioned_rustls_crypto_provider(Arc::new(ring::default_provider()))
-        .build()
-}
-
 impl Sink for Otlp {
     fn name(&self) -> String {
         format!("OTLP at {}", self.host)
@@ -118,7 +102,11 @@ impl Sink for Otlp {
         let body = request(snapshot, self.service.as_deref(), self.only.as_ref(), start, now).encode_to_vec();
         let request = self.agent.post(&self.url).header("Content-Type", "application/x-protobuf");
         let request = self.headers.iter().fold(request, |request, (name, value)| request.header(name, value));
-        let mut answer = request.send(&body).map_err(io::Error::other)?;
+        let mut answer =
+            request.send(&body).map_err(|error| match dstreams_https::advice(&self.url, &error) {
+                Some(advice) => io::Error::other(format!("{error}: {advice}")),
+                None => io::Error::other(error),
+            })?;
         let status = answer.status();
         let body = answer.body_mut().with_config().limit(ANSWER).read_to_vec().map_err(io::Error::other)?;
         if !status.is_success() {
