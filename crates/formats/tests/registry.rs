@@ -87,6 +87,23 @@ fn records_are_not_bad_because_the_registry_is_away() -> Result<(), BoxError> {
 }
 
 #[test]
+fn records_are_not_bad_because_a_password_is_missing() -> Result<(), BoxError> {
+    let server = SchemaRegistryServer::start()?;
+    server.ask_for("Basic secret");
+    let registry = SchemaRegistry::new(server.url()).header("Authorization", "Basic secret");
+    let mut bytes = Vec::new();
+    registry_avro(&registry).write_as("t", TWEET)?.encode(&tweet("be"), &mut bytes)?;
+    assert_eq!(registry_avro::<Tweet>(&registry).decode(&bytes)?, tweet("be"));
+    let stranger = registry_avro::<Tweet>(&SchemaRegistry::new(server.url()));
+    let Err(DecodeError::Unavailable(error)) = stranger.decode(&bytes) else { panic!("it is let in") };
+    let text = error.to_string();
+    assert!(text.contains("401") && text.contains("SchemaRegistry::header"), "{text}");
+    let refused = stranger.write_as("t", TWEET)?.encode(&tweet("be"), &mut Vec::new());
+    assert!(matches!(refused, Err(EncodeError::Unavailable(_))));
+    Ok(())
+}
+
+#[test]
 fn bad_records_become_dead_letters_and_an_outage_fails_the_batch() -> Result<(), BoxError> {
     let server = SchemaRegistryServer::start()?;
     let mut bytes = Vec::new();

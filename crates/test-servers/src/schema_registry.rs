@@ -23,6 +23,8 @@ struct Shared {
     /// Schemas as JSON strings with their quotes; the number of a schema is its place, from 1.
     schemas: Mutex<Vec<String>>,
     away: AtomicBool,
+    /// What the header `Authorization` must be, if anything.
+    authorization: Mutex<Option<String>>,
     closed: AtomicBool,
     requests: AtomicUsize,
 }
@@ -56,6 +58,13 @@ impl SchemaRegistryServer {
         self.shared.away.store(!available, Ordering::Relaxed);
     }
 
+    /// Lets only those in whose header `Authorization` is this.
+    pub fn ask_for(&self, authorization: &str) {
+        if let Ok(mut asked) = self.shared.authorization.lock() {
+            *asked = Some(authorization.to_owned());
+        }
+    }
+
     /// How many requests there were.
     pub fn requests(&self) -> usize {
         self.shared.requests.load(Ordering::Relaxed)
@@ -79,23 +88,32 @@ impl Shared {
         let mut reader = BufReader::new(connection.try_clone()?);
         let mut first = String::new();
         reader.read_line(&mut first)?;
-        let mut length = 0;
+        let (mut length, mut authorization) = (0, None);
         for line in reader.by_ref().lines() {
             let line = line?;
             if line.is_empty() {
                 break;
             }
-            if let Some((name, value)) = line.split_once(':')
-                && name.eq_ignore_ascii_case("content-length")
-            {
-                length = value.trim().parse().unwrap_or(0);
+            match line.split_once(':') {
+                Some((name, value)) if name.eq_ignore_ascii_case("content-length") => {
+                    length = value.trim().parse().unwrap_or(0);
+                }
+                Some((name, value)) if name.eq_ignore_ascii_case("authorization") => {
+                    authorization = Some(value.trim().to_owned());
+                }
+                _ => {}
             }
         }
         let mut body = vec![0; length];
         reader.read_exact(&mut body)?;
         let mut request = first.split(' ');
         let (method, path) = (request.next().unwrap_or_default(), request.next().unwrap_or_default());
-        let (status, text) = self.decide(method, path, &String::from_utf8_lossy(&body));
+        let asked = self.authorization.lock().is_ok_and(|asked| asked.is_some() && *asked != authorization);
+        let (status, text) = if asked {
+            ("401 Unauthorized", r#"{"error_code":401,"message":"Unauthorized"}"#.to_owned())
+        } else {
+            self.decide(method, path, &String::from_utf8_lossy(&body))
+        };
         write!(
             connection,
             "HTTP/1.1 {status}\r\nContent-Type: application/json\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{text}",

@@ -55,6 +55,18 @@ pub enum RegistryError {
         /// What happened.
         problem: String,
     },
+    /// It lets nobody in with these headers.
+    #[error(
+        "the schema registry {url} does not let this program in: {status} {text}; give what it asks for with `SchemaRegistry::header`, mostly `Authorization`"
+    )]
+    Denied {
+        /// Where it is.
+        url: String,
+        /// The status of HTTP: 401, 403 or 407.
+        status: u16,
+        /// What it says.
+        text: String,
+    },
     /// It says no.
     #[error("the schema registry refuses: {status} {text}")]
     Refused {
@@ -85,7 +97,7 @@ struct IdAnswer {
 impl RegistryError {
     /// Whether the record may be good: only the registry itself can say that there is no such schema.
     pub(super) fn is_of_the_connection(&self) -> bool {
-        matches!(self, Self::Address { .. } | Self::Unavailable { .. })
+        matches!(self, Self::Address { .. } | Self::Unavailable { .. } | Self::Denied { .. })
     }
 }
 
@@ -192,6 +204,8 @@ impl SchemaRegistry {
             200..300 => serde_json::from_str(&text).map_err(|error| RegistryError::Answer(error.to_string())),
             // It is too busy, or broken.
             408 | 429 | 500.. => Err(unavailable(&format!("{status} {text}"))),
+            // Nothing is wrong with the record.
+            401 | 403 | 407 => Err(RegistryError::Denied { url: url.clone(), status, text }),
             status => Err(RegistryError::Refused { status, text }),
         }
     }
