@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     LOCAL_CATEGORY, SALES, WINDOW, converted,
-    events::{self, auction, bid, person},
+    events::{self, bid},
     is_local, is_selected,
     lot::{Lot, Offer},
     measure_query,
@@ -83,9 +83,9 @@ pub(super) fn select(arguments: &Arguments) -> Result<Report> {
     })
 }
 
-/// What query 3 joins.
+/// What queries 3 and 8 join.
 #[derive(Clone, Serialize, Deserialize)]
-enum Local {
+enum Entry {
     Person(String),
     Auction(u64),
 }
@@ -98,15 +98,15 @@ struct Seller {
 }
 
 impl Seller {
-    fn meet(&mut self, local: Local) -> Vec<(String, u64)> {
-        match (local, &self.name) {
-            (Local::Person(name), _) => {
+    fn meet(&mut self, entry: Entry) -> Vec<(String, u64)> {
+        match (entry, &self.name) {
+            (Entry::Person(name), _) => {
                 let found = self.waiting.drain(..).map(|auction| (name.clone(), auction)).collect();
                 self.name = Some(name);
                 found
             }
-            (Local::Auction(auction), Some(name)) => vec![(name.clone(), auction)],
-            (Local::Auction(auction), None) => {
+            (Entry::Auction(auction), Some(name)) => vec![(name.clone(), auction)],
+            (Entry::Auction(auction), None) => {
                 self.waiting.push(auction);
                 Vec::new()
             }
@@ -118,17 +118,17 @@ pub(super) fn local_items(arguments: &Arguments) -> Result<Report> {
     query(arguments, |events, outcome| {
         let local = events.filter_map(|event| match event {
             Event::Person(person) if is_local(&person.state) => {
-                Some((person.id as u64, Local::Person(person.name.clone())))
+                Some((person.id as u64, Entry::Person(person.name.clone())))
             }
             Event::Auction(auction) if auction.category as u64 == LOCAL_CATEGORY => {
-                Some((auction.seller as u64, Local::Auction(auction.id as u64)))
+                Some((auction.seller as u64, Entry::Auction(auction.id as u64)))
             }
             _ => None,
         });
         let found = local.map_with_state(StateSpec::function(
-            |_: &u64, local: Option<Local>, state: &mut State<'_, Seller>| {
+            |_: &u64, entry: Option<Entry>, state: &mut State<'_, Seller>| {
                 let mut seller = state.get().cloned().unwrap_or_default();
-                let found = local.map_or_else(Vec::new, |local| seller.meet(local));
+                let found = entry.map_or_else(Vec::new, |entry| seller.meet(entry));
                 state.update(seller);
                 found
             },
@@ -222,11 +222,22 @@ pub(super) fn highest_bid(arguments: &Arguments) -> Result<Report> {
 pub(super) fn new_sellers(arguments: &Arguments) -> Result<Report> {
     query(arguments, |events, outcome| {
         let window = seconds(i64::from(WINDOW));
-        let persons =
-            events.filter_map(|event| person(event).map(|person| (person.id as u64, person.name.clone())));
-        let auctions = events
-            .filter_map(|event| auction(event).map(|auction| (auction.seller as u64, auction.id as u64)));
-        let found = persons.window_with(window, window).join(&auctions.window_with(window, window));
+        // What is needed of the events is taken once, and kept for the window.
+        let entries = events.filter_map(|event| match event {
+            Event::Person(person) => Some((person.id as u64, Entry::Person(person.name.clone()))),
+            Event::Auction(auction) => Some((auction.seller as u64, Entry::Auction(auction.id as u64))),
+            Event::Bid(_) => None,
+        });
+        let entries = entries.window_with(window, window);
+        let persons = entries.filter_map(|(id, entry)| match entry {
+            Entry::Person(name) => Some((*id, name.clone())),
+            Entry::Auction(_) => None,
+        });
+        let auctions = entries.filter_map(|(seller, entry)| match entry {
+            Entry::Auction(auction) => Some((*seller, *auction)),
+            Entry::Person(_) => None,
+        });
+        let found = persons.join(&auctions);
         let found = found.map(|(seller, (name, auction))| ((seller, auction), of_bytes(name.as_bytes())));
         put_out(&found, outcome);
     })
