@@ -21,6 +21,7 @@ use crate::{
     rdd::Rdd,
     record::Data,
     scheduler::{backend::Backend, dag::Scheduler, task::TaskContext, threads::Threads},
+    shuffle::expected::Expectations,
 };
 
 /// The engine of a program: worker threads, a memory budget, a place for spilled data, listeners.
@@ -46,6 +47,7 @@ struct Engine {
     options: RddOptions,
     next_broadcast: AtomicU64,
     checkpoints: Checkpoints,
+    expectations: Expectations,
 }
 
 /// The settings of an [`RddContext`].
@@ -123,6 +125,7 @@ impl RddContext {
             options,
             next_broadcast: AtomicU64::new(0),
             checkpoints: Checkpoints::default(),
+            expectations: Expectations::default(),
         };
         Self { engine: Arc::new(engine) }
     }
@@ -175,6 +178,10 @@ impl RddContext {
 
     pub(crate) fn checkpoints(&self) -> &Checkpoints {
         &self.engine.checkpoints
+    }
+
+    pub(crate) fn expectations(&self) -> &Expectations {
+        &self.engine.expectations
     }
 
     pub(crate) fn scheduler(&self) -> &Scheduler {

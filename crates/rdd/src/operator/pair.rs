@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use crate::{
+    attribution,
     error::{BoxError, TaskError},
     lineage::Dependency,
     partitioner::ArcPartitioner,
@@ -337,8 +338,11 @@ impl<K: Data, V: Data> Rdd<(K, V)> {
         let partitioner = Arc::clone(partitioner);
         if options.map_side_combine {
             let merging = Arc::new(Merging::new(Arc::clone(&by)));
-            let shuffle =
-                Shuffle::new(self, move |_| Box::new(Combining::<K, A, A::Acc>::new(&partitioner, &by)));
+            let expected = context.expectations().of(attribution::owner(), operator);
+            let memory = context.memory().clone();
+            let shuffle = Shuffle::new(self, move |_| {
+                Box::new(Combining::<K, A, A::Acc>::new(&partitioner, &by, &expected, &memory))
+            });
             let source = Arc::clone(&shuffle);
             let rdd = Rdd::new(
                 self.context(),

@@ -21,6 +21,7 @@ use crate::{
 };
 
 pub(crate) mod aggregator;
+pub(crate) mod expected;
 pub(crate) mod footprint;
 mod outputs;
 pub(crate) mod partitioning;

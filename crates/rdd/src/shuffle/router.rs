@@ -3,8 +3,9 @@
 
 use std::sync::Arc;
 
-use super::{aggregator::Aggregator, footprint::RecordMeter, table::CombineTable};
+use super::{aggregator::Aggregator, expected::Expected, footprint::RecordMeter, table::CombineTable};
 use crate::{
+    block::memory::MemoryBudget,
     error::TaskError,
     partitioner::{ArcPartitioner, HashPartitioner, Partitioner, PartitionerId, key_hash},
     record::{Key, Wire},
@@ -32,19 +33,32 @@ pub(crate) struct Combining<K, A, C> {
     /// The partitioner, if it is one that needs no dynamic call per key.
     by_hash: Option<HashPartitioner>,
     aggregator: Arc<A>,
+    expected: Expected,
 }
 
 impl<K: Key, A, C: Wire> Combining<K, A, C> {
-    pub(crate) fn new(partitioner: &ArcPartitioner<K>, aggregator: &Arc<A>) -> Self {
+    /// An empty table, with room for the keys that are expected if that is free.
+    pub(crate) fn new(
+        partitioner: &ArcPartitioner<K>,
+        aggregator: &Arc<A>,
+        expected: &Expected,
+        memory: &MemoryBudget,
+    ) -> Self {
         let by_hash = match partitioner.id() {
             PartitionerId::Hash(partitions) => Some(HashPartitioner::new(partitions)),
             _ => None,
         };
+        let mut table = CombineTable::new();
+        let keys = expected.keys();
+        if CombineTable::<K, C>::bytes_for(keys) <= memory.limit().saturating_sub(memory.used()) {
+            table.reserve(keys);
+        }
         Self {
-            table: CombineTable::new(),
+            table,
             partitioner: Arc::clone(partitioner),
             by_hash,
             aggregator: Arc::clone(aggregator),
+            expected: expected.clone(),
         }
     }
 }
@@ -63,6 +77,7 @@ impl<K: Key, V: Wire, A: Aggregator<V>> Router<(K, V), (K, A::Acc)> for Combinin
     }
 
     fn take(&mut self) -> Result<Vec<Vec<(K, A::Acc)>>, TaskError> {
+        self.expected.learn(self.table.len());
         let partitions = self.partitioner.partitions();
         if partitions == 1 {
             return Ok(vec![self.table.take().collect()]);

@@ -95,6 +95,12 @@ impl<K: Key, C: Wire> CombineTable<K, C> {
         }
     }
 
+    /// The memory of a table with room for this many keys, what they own elsewhere not counted.
+    pub(crate) fn bytes_for(keys: usize) -> usize {
+        let places = keys.saturating_mul(8).div_ceil(7).checked_next_power_of_two().unwrap_or(usize::MAX);
+        places.saturating_mul(size_of::<(K, C)>() + 1)
+    }
+
     /// Makes room for this many keys more.
     pub(crate) fn reserve(&mut self, keys: usize) {
         self.table.reserve(keys, |(key, _)| place(key_hash(key)));
