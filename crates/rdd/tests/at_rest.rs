@@ -105,7 +105,7 @@ fn filters_clone_what_they_keep() {
 #[test]
 fn a_filter_map_clones_nothing() {
     let even: Vec<u64> = (0..RECORDS as u64).filter(|n| n % 2 == 0).collect();
-    let even_of = |record: &Counted| (record.0 % 2 == 0).then_some(record.0);
+    let even_of = |record: &Counted| record.0.is_multiple_of(2).then_some(record.0);
     let mapped = move |rdd: &Rdd<Counted>| rdd.filter_map(even_of).collect().unwrap();
     assert_eq!(counted(mapped), (even.clone(), 0, 0));
     let tried = move |rdd: &Rdd<Counted>| {

@@ -64,18 +64,18 @@ impl<T: Data> Rdd<T> {
     /// # Ok::<(), dstreams_rdd::Error>(())
     /// ```
     pub fn collect(&self) -> Result<Vec<T>> {
-        let mut parts = self.run_all(|mut chunks, _| {
+        let parts = self.run_all(|mut chunks, _| {
             let mut records = Vec::new();
             while chunks.next_chunk(&mut records)? {}
             Ok(records)
         })?;
-        if parts.len() == 1 {
-            return Ok(parts.swap_remove(0));
-        }
+        let len = parts.iter().map(Vec::len).sum::<usize>();
+        let mut parts = parts.into_iter();
+        let mut records = parts.next().unwrap_or_default();
+        records.reserve_exact(len - records.len());
         // Whole parts move, which is faster than record by record.
-        let mut records = Vec::with_capacity(parts.iter().map(Vec::len).sum());
-        for part in &mut parts {
-            records.append(part);
+        for mut part in parts {
+            records.append(&mut part);
         }
         Ok(records)
     }
