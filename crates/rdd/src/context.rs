@@ -11,6 +11,7 @@ use std::{
 
 use crate::{
     accumulator::Accumulator,
+    allocator,
     block::{disk::DiskStore, memory::MemoryBudget},
     broadcast::Broadcast,
     chunk::{Borrowed, BoxChunks, CHUNK, Chunks},
@@ -106,6 +107,7 @@ impl RddContext {
         if options.threads == 0 {
             return Err(Error::InvalidArgument("a context needs at least one worker thread".to_owned()));
         }
+        allocator::keep_freed_memory();
         let backend = Arc::new(Threads::start(options.threads)?);
         Ok(Self::with_backend(options, backend))
     }

@@ -5,6 +5,7 @@
 mod accumulator;
 mod action;
 mod action_by_key;
+mod allocator;
 mod attribution;
 pub mod block;
 mod broadcast;

@@ -134,12 +134,17 @@ fn a_context_is_the_same_as_its_clones_only() {
 }
 
 #[test]
-fn a_task_that_is_alone_runs_on_the_thread_that_waits_for_it() {
+fn one_task_runs_on_the_thread_that_waits_for_it() {
+    let here = |sc: &RddContext, tasks| {
+        let this_thread = thread::current().id();
+        let threads = sc.parallelize_in(0..tasks, tasks).map(|_| thread::current().id()).collect().unwrap();
+        threads.into_iter().filter(|thread| *thread == this_thread).count()
+    };
     let sc = context(2, 1);
-    let thread_of = |_| thread::current().id();
-    assert_eq!(sc.parallelize_in(0..1, 1).map(thread_of).collect().unwrap(), [thread::current().id()]);
-    let two = sc.parallelize_in(0..2, 2).map(thread_of).collect().unwrap();
-    assert!(!two.contains(&thread::current().id()));
+    assert_eq!([1, 2].map(|tasks| here(&sc, tasks)), [1, 1]);
+    // Which has to try the others again, if need be.
+    let sc = context(2, 3);
+    assert_eq!([1, 2].map(|tasks| here(&sc, tasks)), [1, 0]);
 }
 
 /// Two jobs of a task each on the one slot: the second, begun while the first runs, waits for its end.
@@ -164,6 +169,44 @@ fn no_more_tasks_run_than_there_are_slots_whatever_thread_they_are_on() {
     let seen = sc.parallelize_in(0..1, 1).map(move |_| ended.load(Ordering::SeqCst)).collect();
     first.join().unwrap().unwrap();
     assert_eq!(seen.unwrap(), [1]);
+}
+
+/// Both slots are taken by threads that are no workers, so that what is queued waits, and both workers.
+#[test]
+fn a_stop_finishes_what_is_queued_and_ends_all_workers() {
+    let sc = context(2, 1);
+    let (tell, begun) = mpsc::channel();
+    let (go, gone) = mpsc::channel();
+    let gone = Arc::new(Mutex::new(gone));
+    let alone: Vec<_> = (0..2)
+        .map(|_| {
+            let (sc, tell, gone) = (sc.clone(), Mutex::new(tell.clone()), Arc::clone(&gone));
+            thread::spawn(move || {
+                sc.parallelize_in(0..1, 1).for_each(move |_| {
+                    tell.lock().send(()).unwrap();
+                    gone.lock().recv().unwrap();
+                })
+            })
+        })
+        .collect();
+    begun.recv().unwrap();
+    begun.recv().unwrap();
+    let (queued, submitted) = mpsc::channel();
+    sc.events().add(Arc::new(OnStage(Mutex::new(queued))));
+    let behind = sc.clone();
+    let behind = thread::spawn(move || behind.parallelize_in(0..3, 3).count());
+    submitted.recv().unwrap();
+    let stopping = sc.clone();
+    let stopping = thread::spawn(move || stopping.stop());
+    while !sc.is_stopped() {
+        thread::yield_now();
+    }
+    go.send(()).unwrap();
+    go.send(()).unwrap();
+    alone.into_iter().for_each(|thread| thread.join().unwrap().unwrap());
+    // What was queued before the stop is done, or the stop was first.
+    assert!(matches!(behind.join().unwrap(), Ok(3) | Err(Error::Stopped)));
+    stopping.join().unwrap();
 }
 
 /// Says when a stage begins.
@@ -229,17 +272,21 @@ proptest! {
 fn a_failing_task_ends_the_others() {
     let sc = context(2, 1);
     let events = Recorder::on(&sc);
-    let endless = sc.parallelize_in([true, false], 2).flat_map(|endless| {
-        assert!(endless, "this one fails");
-        0_u64..
-    });
-    let failure = failure(endless.count().unwrap_err());
-    assert!(matches!(&*failure.cause, TaskError::Panic(text) if text == "this one fails"));
+    // Either of them on the thread of the job.
+    for which in [[true, false], [false, true]] {
+        let endless = sc.parallelize_in(which, 2).flat_map(|endless| {
+            assert!(endless, "this one fails");
+            0_u64..
+        });
+        let failure = failure(endless.count().unwrap_err());
+        assert!(matches!(&*failure.cause, TaskError::Panic(text) if text == "this one fails"));
+    }
     let ended = events.pick(|event| match event {
-        EngineEvent::TaskEnded { task, error, .. } if task.partition == 0 => error.clone(),
+        EngineEvent::TaskEnded { error, .. } => error.clone(),
         _ => None,
     });
-    assert!(ended[0].ends_with("cancelled: its job was given up"), "{}", ended[0]);
+    let given_up = ended.iter().filter(|error| error.ends_with("cancelled: its job was given up")).count();
+    assert_eq!((ended.len(), given_up), (4, 2), "{ended:?}");
 }
 
 #[test]

@@ -11,8 +11,8 @@ pub trait Backend: Send + Sync {
     /// Queues a task; never blocks.
     fn submit(&self, task: Task);
 
-    /// As [`submit`](Self::submit), for a caller that has nothing to do but to wait for this one task: it may be run on
-    /// the caller's thread, which saves handing it over and back.
+    /// As [`submit`](Self::submit), for a caller that has nothing to do but to wait for this and earlier tasks: it may be
+    /// run on the caller's thread, which saves handing it over and back.
     fn run(&self, task: Task) {
         self.submit(task);
     }

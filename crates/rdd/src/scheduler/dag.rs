@@ -194,23 +194,22 @@ impl Scheduler {
             tasks: partitions.len(),
         });
         let (done, outcomes) = unbounded();
-        let is_alone = partitions.len() == 1;
-        let submit = |partition, attempt| {
-            let task = Task {
-                id: TaskId { job, stage, partition, attempt },
-                body: Arc::clone(body),
-                cancelled: Arc::clone(&cancelled),
-                done: done.clone(),
-                events: self.events.clone(),
-            };
-            if is_alone {
-                self.backend.run(task);
-            } else {
-                self.backend.submit(task);
-            }
+        let task = |partition, attempt| Task {
+            id: TaskId { job, stage, partition, attempt },
+            body: Arc::clone(body),
+            cancelled: Arc::clone(&cancelled),
+            is_last_attempt: attempt + 1 == self.max_task_failures,
+            done: done.clone(),
+            events: self.events.clone(),
         };
-        for &partition in partitions.iter() {
-            submit(partition, 0);
+        if let Some((&last, others)) = partitions.split_last() {
+            others.iter().for_each(|&partition| self.backend.submit(task(partition, 0)));
+            // Where others may have to be tried again, this thread must be free to do so.
+            if others.is_empty() || self.max_task_failures == 1 {
+                self.backend.run(task(last, 0));
+            } else {
+                self.backend.submit(task(last, 0));
+            }
         }
         let mut running = partitions.len();
         let mut succeeded = HashSet::with_capacity(running);
@@ -228,11 +227,10 @@ impl Scheduler {
                 && outcome.id.attempt + 1 < self.max_task_failures;
             if retry {
                 tracing::warn!(task = ?failed.task, operator = failed.operator, cause = %failed.cause, "task failed, trying again");
-                submit(outcome.id.partition, outcome.id.attempt + 1);
+                self.backend.submit(task(outcome.id.partition, outcome.id.attempt + 1));
                 continue;
             }
             running -= 1;
-            cancelled.store(true, Ordering::Relaxed);
             // The first failure is the cause; those after it are mostly cancellations.
             failure.get_or_insert(failed);
         }

@@ -152,6 +152,8 @@ pub struct Task {
     pub body: TaskBody,
     /// Set when the job is given up.
     pub cancelled: Arc<AtomicBool>,
+    /// Whether it is not tried again when it fails.
+    pub is_last_attempt: bool,
     /// Where the outcome goes.
     pub done: Sender<TaskOutcome>,
     pub(crate) events: EventBus,
@@ -220,12 +222,18 @@ impl Task {
             operators: context.operator_times(),
             error: result.as_ref().err().map(ToString::to_string),
         });
+        let ends_stage =
+            result.as_ref().is_err_and(|failure| self.is_last_attempt || failure.cause.is_missing_input());
         // The body and what it captured must be gone before the job is told that it has ended.
-        let Self { id, body, done, .. } = self;
+        let Self { id, body, done, cancelled, .. } = self;
         drop(context);
         drop(body);
         // The receiver is gone only when the job has been abandoned; nobody is left to tell.
         let _ = done.send(TaskOutcome { id, result });
+        if ends_stage {
+            // Here and not by the job, whose thread may be running one of the others. They come after the cause.
+            cancelled.store(true, Ordering::Relaxed);
+        }
     }
 }
 
@@ -239,5 +247,6 @@ impl Task {
             cause: Arc::new(TaskError::Cancelled),
         };
         let _ = self.done.send(TaskOutcome { id: self.id, result: Err(failure) });
+        self.cancelled.store(true, Ordering::Relaxed);
     }
 }

@@ -12,7 +12,7 @@ use parking_lot::{Condvar, Mutex};
 use super::{backend::Backend, task::Task};
 use crate::error::Error;
 
-/// `local[n]`: n slots and n worker threads. A thread that would only wait for its task may take a slot and run it itself.
+/// `local[n]`: n slots and n worker threads. A thread that would only wait may take a slot and run a task itself.
 pub(crate) struct Threads {
     number: usize,
     slots: Arc<Slots>,
@@ -61,11 +61,8 @@ impl Backend for Threads {
     }
 
     fn run(&self, task: Task) {
-        let borrowed = match &*self.queue.lock() {
-            // Those that are queued were there first.
-            Some(queue) if queue.is_empty() => self.slots.borrow(),
-            _ => None,
-        };
+        // Those that are queued were there first.
+        let borrowed = self.queue.lock().as_ref().and_then(|queue| self.slots.borrow(queue.len()));
         let Some(slot) = borrowed else { return self.submit(task) };
         task.run(slot);
         self.slots.return_borrowed(slot);
@@ -126,9 +123,12 @@ impl Slots {
         self.changed.notify_all();
     }
 
-    /// A free slot for this thread.
-    fn borrow(&self) -> Option<usize> {
+    /// A slot for this thread, if so many are `wanted` by others and one more is free.
+    fn borrow(&self, wanted: usize) -> Option<usize> {
         let mut state = self.state.lock();
+        if state.free.len() <= wanted {
+            return None;
+        }
         let slot = state.free.pop()?;
         state.borrowers.push(std::thread::current().id());
         Some(slot)
