@@ -20,7 +20,7 @@ use object_store::{
 };
 
 use crate::{
-    error::{passes, to_io},
+    error::{passes, shown, to_io},
     runtime::wait,
     source::{ObjectSource, open},
     upload::ObjectUpload,
@@ -92,7 +92,7 @@ impl Store {
             }
             tracing::warn!(
                 object = %path.display(), ?waited,
-                "the object store does not answer, and what needs it waits: {error}"
+                "the object store does not answer, and what needs it waits: {}", shown(&error)
             );
             wait(async move { tokio::time::sleep(pause).await })?;
             waited += pause;

@@ -7,7 +7,7 @@ use dstreams_wal::Upload;
 use object_store::MultipartUpload;
 
 use crate::{
-    error::to_io,
+    error::{shown, to_io},
     runtime::{detach, wait},
 };
 
@@ -51,7 +51,7 @@ impl Drop for ObjectUpload {
             // Parts that belong to nothing cost money where the bucket does not expire them.
             detach(async move {
                 if let Err(error) = upload.abort().await {
-                    tracing::debug!("the parts of an upload that was given up may stay: {error}");
+                    tracing::debug!("the parts of an upload that was given up may stay: {}", shown(&error));
                 }
             });
         }

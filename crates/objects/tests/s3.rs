@@ -1,22 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Programs whose checkpoint directory is on a real S3 server.
 
+mod essentials;
 mod given;
+mod program;
 
-use std::{
-    io::Write as _,
-    sync::{LazyLock, mpsc},
-    thread,
-    time::Duration,
-};
+use std::{io::Write as _, sync::LazyLock};
 
 use dstreams_streaming::{
-    CheckpointContents, CheckpointError, Config, DStream, Error, Location, State, StateSpec,
-    storage::location,
+    CheckpointContents, DStream, Location, State, StateSpec,
     testing::{Collected, TestContext},
     time::seconds,
 };
-use dstreams_test_servers::S3;
+use dstreams_test_servers::{ObjectServer, S3};
+use program::{config, context, numbers, place, sum_of, sums};
 
 /// One server for all tests; each has a directory of its own.
 fn server(test: &str) -> Option<&'static S3> {
@@ -29,61 +26,54 @@ fn server(test: &str) -> Option<&'static S3> {
     server
 }
 
-fn config(server: &S3, settings: &[(&str, &str)]) -> Config {
-    let mut config = Config::default();
-    for (key, value) in server.settings() {
-        config.set(key, &value).expect("a known key");
-    }
-    for (key, value) in settings {
-        config.set(key, value).expect("a known key");
-    }
-    config
-}
-
-/// A context on the directory whose clock has come to `start`.
-fn context(server: &S3, dir: &str, start: i64, settings: &[(&str, &str)]) -> TestContext {
-    let test = TestContext::with(config(server, settings), seconds(1)).expect("an engine");
-    test.context().checkpoint(server.url(dir));
-    test.clock().advance(seconds(start));
-    test
-}
-
-fn place(server: &S3, path: &str) -> Location {
-    location(&server.url(path), &config(server, &[])).expect("a place")
-}
-
-/// `batches` batches of the number of the batch.
-fn numbers(test: &TestContext, batches: i64) -> DStream<i64> {
-    test.input((1..=batches).map(|n| vec![n]).collect())
-}
-
-fn sums(test: &TestContext) -> Collected<(char, i64)> {
-    let sum = |new: Vec<i64>, sum: Option<i64>| Some(sum.unwrap_or(0) + new.iter().sum::<i64>());
-    test.collect(&numbers(test, 20).map(|n| ('s', n)).update_state_by_key(sum))
-}
-
-fn sum_of(n: i64) -> Vec<(char, i64)> {
-    vec![('s', n * (n + 1) / 2)]
-}
-
 #[test]
 fn states_go_on_where_they_were() {
     let Some(server) = server("states") else { return };
-    for start in 0..4 {
-        let test = context(server, "states", 3 * start, &[]);
-        let seen = sums(&test);
-        test.run(3).expect("all batches succeed");
-        let expected: Vec<_> = (3 * start + 1..=3 * start + 3).map(sum_of).collect();
-        assert_eq!(seen.batches(), expected, "from {start}");
-    }
-    let shown = CheckpointContents::read_with(&server.url("states"), &config(server, &[]));
-    let shown = shown.expect("it is whole");
-    assert_eq!(shown.completed.map(|time| time.as_millis()), Some(12_000));
+    essentials::states_go_on_where_they_were(server);
+}
+
+#[test]
+fn blocks_of_a_receiver_are_logged_before_they_count() {
+    let Some(server) = server("received blocks") else { return };
+    essentials::blocks_of_a_receiver_are_logged_before_they_count(server);
+}
+
+// INVARIANT 23
+#[test]
+fn of_two_processes_the_earlier_can_record_nothing_any_more() {
+    let Some(server) = server("two processes") else { return };
+    essentials::of_two_processes_the_earlier_can_record_nothing_any_more(server);
+}
+
+#[test]
+fn a_marker_is_placed_seen_and_removed() {
+    let Some(server) = server("markers") else { return };
+    essentials::a_marker_is_placed_seen_and_removed(server);
+}
+
+#[test]
+fn large_objects_are_put_in_parts_and_names_may_be_any() {
+    let Some(server) = server("large objects") else { return };
+    essentials::large_objects_are_put_in_parts_and_names_may_be_any(server);
+}
+
+#[test]
+fn a_batch_waits_for_a_store_that_is_away() {
+    let Some(server) = S3::start_or_skip("a store that is away") else { return };
+    dstreams_objects::register();
+    essentials::a_batch_waits_for_a_store_that_is_away(&server);
+}
+
+#[test]
+fn a_batch_fails_when_the_store_is_away_for_too_long() {
+    let Some(server) = S3::start_or_skip("a store that is gone") else { return };
+    dstreams_objects::register();
+    essentials::a_batch_fails_when_the_store_is_away_for_too_long(server);
 }
 
 /// Runs a program for some batches, then again on the same directory for the rest.
 fn in_two<T: Clone + Send + Sync + 'static>(
-    server: &S3,
+    server: &ObjectServer,
     dir: &str,
     settings: &[(&str, &str)],
     program: impl Fn(&TestContext) -> Collected<T>,
@@ -165,52 +155,6 @@ fn snapshots_are_made_of_changes_and_read_by_the_next_process() {
 }
 
 #[test]
-fn blocks_of_a_receiver_are_logged_before_they_count() {
-    let Some(server) = server("received blocks") else { return };
-    let start = |start| {
-        let test = context(server, "received", start, &[]);
-        let (stream, handle) = given::stream(test.context());
-        let seen = test.collect(&stream);
-        test.context().start().expect("it starts");
-        (test, seen, handle.recv().expect("the receiver starts"))
-    };
-    let (test, seen, handle) = start(0);
-    handle.store_block(vec![1, 2, 3]).expect("it is stored");
-    test.run(1).expect("the batch succeeds");
-    assert_eq!(seen.batches(), [[1, 2, 3]]);
-    // Stored, and no batch has come.
-    handle.store_block(vec![4, 5]).expect("it is stored");
-    test.context().stop().expect("it stops");
-    let (test, seen, handle) = start(1);
-    handle.store_block(vec![6]).expect("it is stored");
-    test.run(1).expect("the batch succeeds");
-    assert_eq!(seen.batches().concat(), [4, 5, 6]);
-}
-
-// INVARIANT 23
-#[test]
-fn of_two_processes_the_earlier_can_record_nothing_any_more() {
-    let Some(server) = server("two processes") else { return };
-    let first = context(server, "two", 0, &[]);
-    let by_first = sums(&first);
-    first.run(2).expect("all batches succeed");
-    let (stream, handle) = given::stream(context(server, "two-received", 0, &[]).context());
-    drop((stream, handle));
-    let second = context(server, "two", 2, &[]);
-    let by_second = sums(&second);
-    second.run(2).expect("all batches succeed");
-    let refused = first.run(1).expect_err("it has been taken over");
-    assert!(matches!(refused, Error::Checkpoint(CheckpointError::TakenOver { .. })), "{refused}");
-    let process = format!("process {}", std::process::id());
-    assert!(refused.to_string().contains(&process), "{refused}");
-    assert_eq!(by_first.batches(), [sum_of(1), sum_of(2)], "no job has begun of a batch that is not logged");
-    second.run(1).expect("it goes on");
-    drop(first);
-    second.run(1).expect("it goes on");
-    assert_eq!(by_second.batches(), [sum_of(3), sum_of(4), sum_of(5), sum_of(6)]);
-}
-
-#[test]
 fn a_receiver_of_a_process_that_was_taken_over_confirms_nothing() {
     let Some(server) = server("two receivers") else { return };
     let start = || {
@@ -259,43 +203,6 @@ fn to_explain_takes_nothing_over() {
     sums(&nothing);
     assert_eq!(nothing.context().explain_recovery().expect("it is readable"), None);
     assert!(!place(server, "explain-nothing").exists().expect("it answers"));
-}
-
-#[test]
-fn a_batch_waits_for_a_store_that_is_away() {
-    let Some(server) = S3::start_or_skip("a store that is away") else { return };
-    dstreams_objects::register();
-    let test = context(&server, "away", 0, &[("dstreams.objectStore.timeout", "500ms")]);
-    let seen = sums(&test);
-    test.run(1).expect("the batch succeeds");
-    server.pause().expect("it is told");
-    let (done, is_done) = mpsc::channel();
-    thread::scope(|threads| {
-        threads.spawn(|| done.send(test.run(1)));
-        // It may take as long as it wants.
-        let early = is_done.recv_timeout(Duration::from_secs(2));
-        server.resume().expect("it is told");
-        early.expect_err("nothing is complete without the store");
-        is_done.recv().expect("it ends").expect("the batch succeeds");
-    });
-    test.run(1).expect("the batch succeeds");
-    assert_eq!(seen.batches(), [sum_of(1), sum_of(2), sum_of(3)]);
-}
-
-#[test]
-fn a_batch_fails_when_the_store_is_away_for_too_long() {
-    let Some(server) = S3::start_or_skip("a store that is gone") else { return };
-    dstreams_objects::register();
-    let settings = [
-        ("dstreams.objectStore.giveUpAfter", "300ms"),
-        ("spark.streaming.driver.writeAheadLog.maxFailures", "1"),
-    ];
-    let test = context(&server, "gone", 0, &settings);
-    sums(&test);
-    test.run(1).expect("the batch succeeds");
-    drop(server);
-    let error = test.run(1).expect_err("there is no store").to_string();
-    assert!(error.contains("cannot append to the log s3://bucket/gone/batches"), "{error}");
 }
 
 /// Changes an object behind the back of the program.
@@ -367,38 +274,4 @@ fn a_damaged_group_is_named_with_its_object_and_place() {
         damage(&dir.join(name), |bytes| *bytes = whole);
     }
     go_on(2).expect("it is whole again");
-}
-
-#[test]
-fn a_marker_is_placed_seen_and_removed() {
-    let Some(server) = server("markers") else { return };
-    let marker = place(server, "markers/job/stop");
-    assert!(!marker.exists().expect("it answers"));
-    marker.create("marker").and_then(|file| file.commit()).expect("it is put");
-    assert!(marker.exists().expect("it answers"));
-    assert_eq!(marker.read().expect("it is there"), b"");
-    assert_eq!(place(server, "markers").list().expect("a listing").len(), 1);
-    marker.remove("marker").expect("it is removed");
-    assert!(!marker.exists().expect("it answers"));
-}
-
-#[test]
-fn large_objects_are_put_in_parts_and_names_may_be_any() {
-    let Some(server) = server("large objects") else { return };
-    let dir = place(server, "large").join("sums%20per%2fday ü");
-    let content: Vec<u8> = (0..18u32 << 20).map(|n| n.to_le_bytes()[2] ^ n.to_le_bytes()[0]).collect();
-    let mut file = dir.join("part-00000").create("test").expect("it begins");
-    file.write_all(&content).expect("it is taken");
-    assert!(!dir.exists().expect("it answers"));
-    file.commit().expect("it is put");
-    assert!(dir.join("part-00000").read().expect("it is there") == content);
-    let mut given_up = dir.join("part-00001").create("test").expect("it begins");
-    given_up.write_all(&content).expect("it is taken");
-    drop(given_up);
-    let entries = dir.list().expect("a listing");
-    assert_eq!((entries.len(), entries[0].bytes), (1, Some(18 << 20)));
-    let above = place(server, "large").list().expect("a listing");
-    assert_eq!(above[0].name, "sums%20per%2fday ü");
-    place(server, "large").remove_dir_all("test").expect("it is removed");
-    assert!(!dir.exists().expect("it answers"));
 }

@@ -250,6 +250,11 @@ fn secrets_are_masked_wherever_settings_are_shown() {
         config.set(key, "hunter2").unwrap();
         assert_eq!(config.text(key), Some("hunter2"));
     }
+    for option in
+        ["accountKey", "azure_storage_account_key", "sasKey", "serviceAccountKey", "secretAccessKey"]
+    {
+        config.set(&format!("dstreams.objectStore.{option}"), "hunter2").unwrap();
+    }
     config.set("app.topic", "visible").unwrap();
     let shown = format!("{config:?} {:?}", config.explain());
     assert!(!shown.contains("hunter2") && shown.contains("visible"), "{shown}");

@@ -14,7 +14,7 @@ pub use front::TlsFront;
 use tempfile::TempDir;
 
 use crate::{
-    python::install,
+    packages::python,
     start::{StartError, complete, find_in_path, or_skip},
 };
 
@@ -91,7 +91,7 @@ impl TlsReceivers {
     }
 
     fn start() -> Result<Self, StartError> {
-        let packages = install(NAME, &PACKAGES)?;
+        let packages = python(NAME, &PACKAGES)?;
         let authority = Authority::new()?;
         let (certificate, key) = authority.vouch()?;
         let mut command = Command::new("python3");

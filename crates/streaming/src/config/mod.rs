@@ -282,7 +282,10 @@ fn shown(key: &str, text: &str) -> String {
         "keystore.key",
     ];
     let key = key.to_ascii_lowercase();
-    if SECRET.iter().any(|word| key.contains(word)) { "********".to_owned() } else { text.to_owned() }
+    // Of object stores: `accountKey`, `sasKey`, `serviceAccountKey` and other names that a key may have.
+    let of_store = key.starts_with(&crate::storage::OPTIONS.to_ascii_lowercase()) && key.contains("key");
+    let is_secret = of_store || SECRET.iter().any(|word| key.contains(word));
+    if is_secret { "********".to_owned() } else { text.to_owned() }
 }
 
 /// The environment variable of a key.

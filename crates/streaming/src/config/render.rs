@@ -27,7 +27,8 @@ Keys are Spark's own where Spark has one, so that a properties file carries over
 A value is checked when it is set. An unknown key is an error that names the nearest known one. Keys under
 `app.` belong to the program: any name, any text, read with `config.text(key)`. Values of keys that contain
 `password`, `passphrase`, `secret`, `token`, `credential`, `access.key`, `access_key`, `accessKey`, `jaas`,
-`key.pem` or `keystore.key` are masked wherever settings are shown.
+`key.pem` or `keystore.key`, and of keys under `dstreams.objectStore.` that contain `key`, are masked wherever
+settings are shown.
 
 Keys under `dstreams.objectStore.` are options of the [object store](checkpoints.md#on-an-object-store) that
 the checkpoint directory is on: `dstreams.objectStore.endpoint`, `dstreams.objectStore.accessKeyId`.
