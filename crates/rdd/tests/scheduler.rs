@@ -203,7 +203,9 @@ fn a_stop_finishes_what_is_queued_and_ends_all_workers() {
     }
     go.send(()).unwrap();
     go.send(()).unwrap();
-    alone.into_iter().for_each(|thread| thread.join().unwrap().unwrap());
+    for thread in alone {
+        thread.join().unwrap().unwrap();
+    }
     // What was queued before the stop is done, or the stop was first.
     assert!(matches!(behind.join().unwrap(), Ok(3) | Err(Error::Stopped)));
     stopping.join().unwrap();

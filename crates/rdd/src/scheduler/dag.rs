@@ -203,7 +203,9 @@ impl Scheduler {
             events: self.events.clone(),
         };
         if let Some((&last, others)) = partitions.split_last() {
-            others.iter().for_each(|&partition| self.backend.submit(task(partition, 0)));
+            for &partition in others {
+                self.backend.submit(task(partition, 0));
+            }
             // Where others may have to be tried again, this thread must be free to do so.
             if others.is_empty() || self.max_task_failures == 1 {
                 self.backend.run(task(last, 0));
