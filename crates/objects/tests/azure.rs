@@ -5,67 +5,11 @@ mod essentials;
 mod given;
 mod program;
 
-use std::sync::LazyLock;
-
 use dstreams_streaming::{Config, storage::location, testing::TestContext, time::seconds};
 use dstreams_test_servers::Azurite;
 use program::{config, context, place, sums};
 
-/// One server for all tests; each has a directory of its own.
-fn server(test: &str) -> Option<&'static Azurite> {
-    static SERVER: LazyLock<Option<Azurite>> = LazyLock::new(|| Azurite::start_or_skip("the tests on Azure"));
-    dstreams_objects::register();
-    let server = SERVER.as_ref();
-    if server.is_none() {
-        eprintln!("{test} was not run");
-    }
-    server
-}
-
-#[test]
-fn states_go_on_where_they_were() {
-    let Some(server) = server("states") else { return };
-    essentials::states_go_on_where_they_were(server);
-}
-
-#[test]
-fn blocks_of_a_receiver_are_logged_before_they_count() {
-    let Some(server) = server("received blocks") else { return };
-    essentials::blocks_of_a_receiver_are_logged_before_they_count(server);
-}
-
-// INVARIANT 23
-#[test]
-fn of_two_processes_the_earlier_can_record_nothing_any_more() {
-    let Some(server) = server("two processes") else { return };
-    essentials::of_two_processes_the_earlier_can_record_nothing_any_more(server);
-}
-
-#[test]
-fn a_marker_is_placed_seen_and_removed() {
-    let Some(server) = server("markers") else { return };
-    essentials::a_marker_is_placed_seen_and_removed(server);
-}
-
-#[test]
-fn large_objects_are_put_in_parts_and_names_may_be_any() {
-    let Some(server) = server("large objects") else { return };
-    essentials::large_objects_are_put_in_parts_and_names_may_be_any(server);
-}
-
-#[test]
-fn a_batch_waits_for_a_store_that_is_away() {
-    let Some(server) = Azurite::start_or_skip("a store that is away") else { return };
-    dstreams_objects::register();
-    essentials::a_batch_waits_for_a_store_that_is_away(&server);
-}
-
-#[test]
-fn a_batch_fails_when_the_store_is_away_for_too_long() {
-    let Some(server) = Azurite::start_or_skip("a store that is gone") else { return };
-    dstreams_objects::register();
-    essentials::a_batch_fails_when_the_store_is_away_for_too_long(server);
-}
+essentials::tests_on!(Azurite);
 
 #[test]
 fn a_container_has_several_urls() {

@@ -5,7 +5,7 @@ mod essentials;
 mod given;
 mod program;
 
-use std::{io::Write as _, sync::LazyLock};
+use std::io::Write as _;
 
 use dstreams_streaming::{
     CheckpointContents, DStream, Location, State, StateSpec,
@@ -15,61 +15,7 @@ use dstreams_streaming::{
 use dstreams_test_servers::{ObjectServer, S3};
 use program::{config, context, numbers, place, sum_of, sums};
 
-/// One server for all tests; each has a directory of its own.
-fn server(test: &str) -> Option<&'static S3> {
-    static SERVER: LazyLock<Option<S3>> = LazyLock::new(|| S3::start_or_skip("the tests on S3"));
-    dstreams_objects::register();
-    let server = SERVER.as_ref();
-    if server.is_none() {
-        eprintln!("{test} was not run");
-    }
-    server
-}
-
-#[test]
-fn states_go_on_where_they_were() {
-    let Some(server) = server("states") else { return };
-    essentials::states_go_on_where_they_were(server);
-}
-
-#[test]
-fn blocks_of_a_receiver_are_logged_before_they_count() {
-    let Some(server) = server("received blocks") else { return };
-    essentials::blocks_of_a_receiver_are_logged_before_they_count(server);
-}
-
-// INVARIANT 23
-#[test]
-fn of_two_processes_the_earlier_can_record_nothing_any_more() {
-    let Some(server) = server("two processes") else { return };
-    essentials::of_two_processes_the_earlier_can_record_nothing_any_more(server);
-}
-
-#[test]
-fn a_marker_is_placed_seen_and_removed() {
-    let Some(server) = server("markers") else { return };
-    essentials::a_marker_is_placed_seen_and_removed(server);
-}
-
-#[test]
-fn large_objects_are_put_in_parts_and_names_may_be_any() {
-    let Some(server) = server("large objects") else { return };
-    essentials::large_objects_are_put_in_parts_and_names_may_be_any(server);
-}
-
-#[test]
-fn a_batch_waits_for_a_store_that_is_away() {
-    let Some(server) = S3::start_or_skip("a store that is away") else { return };
-    dstreams_objects::register();
-    essentials::a_batch_waits_for_a_store_that_is_away(&server);
-}
-
-#[test]
-fn a_batch_fails_when_the_store_is_away_for_too_long() {
-    let Some(server) = S3::start_or_skip("a store that is gone") else { return };
-    dstreams_objects::register();
-    essentials::a_batch_fails_when_the_store_is_away_for_too_long(server);
-}
+essentials::tests_on!(S3);
 
 /// Runs a program for some batches, then again on the same directory for the rest.
 fn in_two<T: Clone + Send + Sync + 'static>(

@@ -11,6 +11,55 @@ use crate::{
     program::{config, context, place, sum_of, sums},
 };
 
+/// The tests that every store has, on servers of a type, and `server`, one of them for all tests that do not stop it: each
+/// has a directory of its own.
+macro_rules! tests_on {
+    ($server:ty) => {
+        fn server(test: &str) -> Option<&'static $server> {
+            static SERVER: std::sync::LazyLock<Option<$server>> =
+                std::sync::LazyLock::new(|| <$server>::start_or_skip("the tests on one server"));
+            dstreams_objects::register();
+            let server = SERVER.as_ref();
+            if server.is_none() {
+                eprintln!("{test} was not run");
+            }
+            server
+        }
+
+        $crate::essentials::tests_on!(server: [
+            states_go_on_where_they_were,
+            blocks_of_a_receiver_are_logged_before_they_count,
+            of_two_processes_the_earlier_can_record_nothing_any_more,
+            a_marker_is_placed_seen_and_removed,
+            large_objects_are_put_in_parts_and_names_may_be_any,
+        ]);
+
+        #[test]
+        fn a_batch_waits_for_a_store_that_is_away() {
+            let Some(server) = <$server>::start_or_skip("a store that is away") else { return };
+            dstreams_objects::register();
+            $crate::essentials::a_batch_waits_for_a_store_that_is_away(&server);
+        }
+
+        #[test]
+        fn a_batch_fails_when_the_store_is_away_for_too_long() {
+            let Some(server) = <$server>::start_or_skip("a store that is gone") else { return };
+            dstreams_objects::register();
+            $crate::essentials::a_batch_fails_when_the_store_is_away_for_too_long(server);
+        }
+    };
+    ($start:ident: [$($test:ident),* $(,)?]) => {
+        $(
+            #[test]
+            fn $test() {
+                let Some(server) = $start(stringify!($test)) else { return };
+                $crate::essentials::$test(server);
+            }
+        )*
+    };
+}
+pub(crate) use tests_on;
+
 pub(crate) fn states_go_on_where_they_were(server: &ObjectServer) {
     for start in 0..4 {
         let test = context(server, "states", 3 * start, &[]);
@@ -45,6 +94,7 @@ pub(crate) fn blocks_of_a_receiver_are_logged_before_they_count(server: &ObjectS
     assert_eq!(seen.batches().concat(), [4, 5, 6]);
 }
 
+/// INVARIANT 23.
 pub(crate) fn of_two_processes_the_earlier_can_record_nothing_any_more(server: &ObjectServer) {
     let first = context(server, "two", 0, &[]);
     let by_first = sums(&first);
