@@ -106,23 +106,34 @@ impl<T: Clone> Chunks<T> for AtRest<T> {
     }
 }
 
-/// Visits all records that are left by reference, without cloning them where they rest in memory.
+/// Visits the next records by reference, without cloning them where they rest in memory; otherwise they come through the
+/// buffer. False at the end.
+pub(crate) fn visit_next<T>(
+    chunks: &mut dyn Chunks<T>,
+    buffer: &mut Vec<T>,
+    visit: impl FnOnce(&[T]) -> Result<(), TaskError>,
+) -> Result<bool, TaskError> {
+    let records = match chunks.next_borrowed()? {
+        Borrowed::End => return Ok(false),
+        Borrowed::Slice(records) => records,
+        Borrowed::Unsupported => {
+            buffer.clear();
+            if !chunks.next_chunk(buffer)? {
+                return Ok(false);
+            }
+            &*buffer
+        }
+    };
+    visit(records).map(|()| true)
+}
+
+/// Visits all records that are left by reference, as [`visit_next`].
 pub(crate) fn for_each_slice<T>(
     chunks: &mut dyn Chunks<T>,
     mut visit: impl FnMut(&[T]) -> Result<(), TaskError>,
 ) -> Result<(), TaskError> {
-    loop {
-        match chunks.next_borrowed()? {
-            Borrowed::Slice(records) => visit(records)?,
-            Borrowed::End => return Ok(()),
-            Borrowed::Unsupported => break,
-        }
-    }
-    let mut buffer = Vec::with_capacity(CHUNK);
-    while chunks.next_chunk(&mut buffer)? {
-        visit(&buffer)?;
-        buffer.clear();
-    }
+    let mut buffer = Vec::new();
+    while visit_next(chunks, &mut buffer, &mut visit)? {}
     Ok(())
 }
 

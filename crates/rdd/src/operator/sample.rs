@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::{
     action::ordered::Smallest,
-    chunk::{Borrowed, BoxChunks, Chunks, for_each_slice},
+    chunk::{BoxChunks, Chunks, for_each_slice, visit_next},
     error::{Result, TaskError},
     lineage::Dependency,
     prepared::refused,
@@ -177,24 +177,15 @@ struct SampleChunks<T> {
 
 impl<T: Data> Chunks<T> for SampleChunks<T> {
     fn next_chunk(&mut self, out: &mut Vec<T>) -> Result<bool, TaskError> {
-        let records = match self.input.next_borrowed()? {
-            Borrowed::End => return Ok(false),
-            Borrowed::Slice(records) => records,
-            Borrowed::Unsupported => {
-                self.buffer.clear();
-                if !self.input.next_chunk(&mut self.buffer)? {
-                    return Ok(false);
-                }
-                &self.buffer
+        visit_next(&mut *self.input, &mut self.buffer, |records| {
+            for record in records {
+                let times = match self.draw {
+                    Draw::Between(from, to) => u64::from((from..to).contains(&self.random.next_f64())),
+                    Draw::Times(mean) => self.random.poisson(mean),
+                };
+                out.extend((0..times).map(|_| record.clone()));
             }
-        };
-        for record in records {
-            let times = match self.draw {
-                Draw::Between(from, to) => u64::from((from..to).contains(&self.random.next_f64())),
-                Draw::Times(mean) => self.random.poisson(mean),
-            };
-            out.extend((0..times).map(|_| record.clone()));
-        }
-        Ok(true)
+            Ok(())
+        })
     }
 }

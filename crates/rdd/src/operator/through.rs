@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use crate::{
-    chunk::{Borrowed, BoxChunks, CHUNK, Chunks},
+    chunk::{Borrowed, BoxChunks, CHUNK, Chunks, visit_next},
     error::TaskError,
     record::Data,
     scheduler::task::TaskContext,
@@ -106,24 +106,15 @@ impl<T, F> FilterMapChunks<T, F> {
 
 impl<T: Data, U, F: Fn(&T) -> Result<Option<U>, TaskError>> Chunks<U> for FilterMapChunks<T, F> {
     fn next_chunk(&mut self, out: &mut Vec<U>) -> Result<bool, TaskError> {
-        let records = match self.input.next_borrowed()? {
-            Borrowed::End => return Ok(false),
-            Borrowed::Slice(records) => records,
-            Borrowed::Unsupported => {
-                self.buffer.clear();
-                if !self.input.next_chunk(&mut self.buffer)? {
-                    return Ok(false);
+        visit_next(&mut *self.input, &mut self.buffer, |records| {
+            self.task.set_operator(self.operator);
+            for record in records {
+                if let Some(result) = (self.f)(record)? {
+                    out.push(result);
                 }
-                &self.buffer
             }
-        };
-        self.task.set_operator(self.operator);
-        for record in records {
-            if let Some(result) = (self.f)(record)? {
-                out.push(result);
-            }
-        }
-        Ok(true)
+            Ok(())
+        })
     }
 }
 

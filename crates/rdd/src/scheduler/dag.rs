@@ -194,11 +194,12 @@ impl Scheduler {
             tasks: partitions.len(),
         });
         let (done, outcomes) = unbounded();
+        let is_last = |attempt| attempt + 1 >= self.max_task_failures;
         let task = |partition, attempt| Task {
             id: TaskId { job, stage, partition, attempt },
             body: Arc::clone(body),
             cancelled: Arc::clone(&cancelled),
-            is_last_attempt: attempt + 1 == self.max_task_failures,
+            is_last_attempt: is_last(attempt),
             done: done.clone(),
             events: self.events.clone(),
         };
@@ -207,7 +208,7 @@ impl Scheduler {
                 self.backend.submit(task(partition, 0));
             }
             // Where others may have to be tried again, this thread must be free to do so.
-            if others.is_empty() || self.max_task_failures == 1 {
+            if others.is_empty() || is_last(0) {
                 self.backend.run(task(last, 0));
             } else {
                 self.backend.submit(task(last, 0));
@@ -226,7 +227,7 @@ impl Scheduler {
             let retry = failure.is_none()
                 && !failed.cause.is_missing_input()
                 && !matches!(*failed.cause, TaskError::Cancelled)
-                && outcome.id.attempt + 1 < self.max_task_failures;
+                && !is_last(outcome.id.attempt);
             if retry {
                 tracing::warn!(task = ?failed.task, operator = failed.operator, cause = %failed.cause, "task failed, trying again");
                 self.backend.submit(task(outcome.id.partition, outcome.id.attempt + 1));
