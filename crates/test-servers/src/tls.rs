@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-//! Receivers behind TLS: of HTTPS, and of mail with STARTTLS and with TLS from the start; TLS in front of other servers; and who vouches.
+//! Receivers behind TLS: of HTTPS, and of mail with STARTTLS and with TLS from the start; TLS in front of other servers;
+//! and who vouches for them.
 
 mod front;
 
