@@ -261,9 +261,11 @@ fn what_was_shuffled_for_a_batch_does_not_stay() {
 
 #[test]
 fn states_that_the_program_wants_remembered_stay() {
-    let (_first, _, of_three) = thousand_keys(3, None);
+    // After one batch nothing is there to be let go of, while the end of a later one does not wait for that. The index of
+    // the keys takes as much as a state.
+    let (_first, _, of_one) = thousand_keys(1, None);
     let (_test, _, of_many) = thousand_keys(38, Some(seconds(30)));
-    assert!(of_many > 10 * of_three, "{of_many} bytes after 38 batches, {of_three} after 3");
+    assert!(of_many >= 30 * of_one / 2, "{of_many} bytes after 38 batches, {of_one} after one");
 }
 
 #[test]
