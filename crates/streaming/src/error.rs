@@ -153,7 +153,7 @@ pub enum CheckpointError {
         pending: usize,
     },
     /// A file or directory could not be used.
-    #[error("cannot {action} {}: {cause}; check that the disk has room and that the directory may be written", path.display())]
+    #[error("cannot {action} {}: {cause}; {}", path.display(), advice(cause))]
     Io {
         /// What was tried, as a verb.
         action: &'static str,
@@ -171,6 +171,20 @@ impl CheckpointError {
     /// Adds to an error of the system what was tried, and on what.
     pub(crate) fn io(action: &'static str, path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Error {
         move |cause| Self::Io { action, path: path.into(), cause: Arc::new(cause) }.into()
+    }
+}
+
+/// What to do about what the system, or an object store, said of a file or directory.
+fn advice(cause: &io::Error) -> &'static str {
+    use io::ErrorKind::{NotFound, PermissionDenied, QuotaExceeded, ReadOnlyFilesystem, StorageFull};
+    match cause.kind() {
+        StorageFull | QuotaExceeded => "free space there",
+        PermissionDenied => {
+            "give the user of this program, or its key where that is an object store, the right to read and write there"
+        }
+        ReadOnlyFilesystem => "use a place that can be written",
+        NotFound => "make sure that the place is spelled right and exists",
+        _ => "make sure that the place can be reached and written",
     }
 }
 
