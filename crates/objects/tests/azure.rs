@@ -53,7 +53,7 @@ fn a_wrong_key_and_a_missing_container_are_said_at_once() {
     sums(&test);
     let refused = test.run(1).expect_err("it is not the key").to_string();
     assert!(refused.contains("AuthorizationFailure"), "{refused}");
-    assert!(refused.ends_with("the right to read and write there"), "{refused}");
+    assert!(refused.ends_with("may read and write there"), "{refused}");
     let test = TestContext::with(config(server, &[]), seconds(1)).expect("an engine");
     test.context().checkpoint("az://nothing/here");
     sums(&test);

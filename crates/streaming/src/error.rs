@@ -180,7 +180,7 @@ fn advice(cause: &io::Error) -> &'static str {
     match cause.kind() {
         StorageFull | QuotaExceeded => "free space there",
         PermissionDenied => {
-            "give the user of this program, or its key where that is an object store, the right to read and write there"
+            "make sure that the user of this program, or its key for an object store, may read and write there"
         }
         ReadOnlyFilesystem => "use a place that can be written",
         NotFound => "make sure that the place is spelled right and exists",
@@ -219,5 +219,25 @@ impl From<ConfigError> for Error {
 impl From<StateError> for Error {
     fn from(error: StateError) -> Self {
         Self::State(Arc::new(error))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_advice_is_about_the_cause() {
+        for (kind, advice) in [
+            (io::ErrorKind::StorageFull, "free space"),
+            (io::ErrorKind::QuotaExceeded, "free space"),
+            (io::ErrorKind::PermissionDenied, "may read and write"),
+            (io::ErrorKind::ReadOnlyFilesystem, "can be written"),
+            (io::ErrorKind::NotFound, "exists"),
+            (io::ErrorKind::Other, "can be reached"),
+        ] {
+            let said = CheckpointError::io("write", "there")(kind.into()).to_string();
+            assert!(said.rsplit("; ").next().is_some_and(|last| last.contains(advice)), "{kind}: {said}");
+        }
     }
 }
